@@ -1,0 +1,1 @@
+"""What puts a client through it: cases, adapters, reports and the `tmcspec` command."""
