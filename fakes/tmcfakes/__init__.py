@@ -1,0 +1,1 @@
+"""What stands in for Taobao: the service engine and its fronts."""

@@ -1,0 +1,398 @@
+"""The WebSocket front of the fake service: sockets on one side, the inputs and effects of the engine on the other.
+
+It is a shell of asyncio around the sans-I/O protocol in `leniency`, not `websockets.asyncio.server`: so every byte that
+goes out is asked for by the engine, and every byte that comes in is reported to it. It decides nothing but these:
+
+- A connection gets its name, c1, c2, …, when its upgrade is answered; before that the engine does not know of it.
+- Its end is reported once, with who began it. What a client sends before it answers a Close of the service is still
+  reported; after a Close of the client nothing is.
+- Nobody can hold it up or fill its memory: a client that says nothing, answers no Close, or does not read is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
+from typing import Literal, NamedTuple, Protocol, assert_never
+
+from websockets.exceptions import ProtocolError
+from websockets.frames import BINARY, CLOSE, CONT, TEXT, CloseCode, Frame
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+
+from tmcfakes.clock import Clock
+from tmcfakes.leniency import MAX_MESSAGE_SIZE, LenientServer, close_meaning
+from tmcfakes.service import Abort, Close, Effect, Send
+
+HANDSHAKE_TIMEOUT = 10.0  # seconds until a connection has to be upgraded
+LINGER = 1.0  # seconds that TCP may outlive the closing handshake
+LONGEST_WAIT = 12 * 3600.0  # seconds a timer is set for at most: virtual loops take 24 h for "never"
+MAX_UNREAD = 64 * 2**20  # bytes that wait for a client that does not read
+
+_DATA = (BINARY, TEXT, CONT)
+
+By = Literal["client", "service"]
+Upgrade = Callable[[Request], tuple[int, str] | None]
+"""Asked about each upgrade request: None lets it pass, (HTTP status, text) refuses it."""
+
+
+class Engine(Protocol):
+    """What the front needs of the service; `tmcfakes.service.Service` is the one there is."""
+
+    def opened(self, connection: str, *, now: float) -> None: ...
+    def received(self, connection: str, data: bytes, *, now: float) -> None: ...
+    def observed(self, connection: str, opcode: str, data: bytes, *, now: float) -> None: ...
+    def closed(self, connection: str, *, now: float, by: By, code: int | None, reason: str) -> None: ...
+    def tick(self, *, now: float) -> None: ...
+    def deadline(self) -> float | None: ...
+    def effects(self) -> Sequence[Effect]: ...
+
+
+class WebSocketFront:
+    """Serves an engine on a TCP port.
+
+    Call everything in the thread of the event loop that `start` ran in. Whoever calls the engine calls `poke` after it.
+
+    Args:
+        service: the engine.
+        clock: service time. The front acts on `clock.advance` by itself.
+        host: address to listen on.
+        port: port to listen on, 0 for any.
+        max_size: largest message taken, in bytes, > 0; a larger one is answered with Close 1009.
+        max_unread: bytes that may wait for a client that does not read, > 0; then its connection is cut.
+        handshake_timeout: seconds of the event loop's time until a connection has to be upgraded, > 0.
+        upgrade: asked about each upgrade request; None lets it pass, (HTTP status, text) refuses it.
+
+    Raises:
+        ValueError: a limit is out of its range.
+
+    Attributes:
+        errors: exceptions that the engine raised while it was fed. There should be none: they are faults of the fake.
+    """
+
+    def __init__(
+        self,
+        service: Engine,
+        clock: Clock,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        max_size: int = MAX_MESSAGE_SIZE,
+        max_unread: int = MAX_UNREAD,
+        handshake_timeout: float = HANDSHAKE_TIMEOUT,
+        upgrade: Upgrade | None = None,
+    ) -> None:
+        limits = {"max_size": max_size, "max_unread": max_unread, "handshake_timeout": handshake_timeout}
+        for name, limit in limits.items():
+            if not limit > 0:
+                raise ValueError(f"{name} must be more than 0, not {limit!r}")
+        self.service = service
+        self.clock = clock
+        self.max_size = max_size
+        self.max_unread = max_unread
+        self.handshake_timeout = handshake_timeout
+        self.upgrade = upgrade
+        self.errors: list[Exception] = []
+        self._address = (host, port)
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timed = 0.0  # service time that the timer is set for
+        self._poking = False
+        self._count = 0
+        self._connections: dict[str, _Connection] = {}  # by name, until their end is reported
+        self._transports: dict[_Connection, None] = {}  # until TCP is done; in order, as no set is
+
+    async def start(self) -> None:
+        """Listens.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._server = await self._loop.create_server(lambda: _Connection(self, self._loop), *self._address)
+        self.clock.listeners.append(self._advanced)
+        self.poke()
+
+    @property
+    def url(self) -> str:
+        """The address to connect to, `ws://host:port/`.
+
+        Raises:
+            RuntimeError: the front does not listen.
+        """
+        if self._server is None:
+            raise RuntimeError("the front does not listen and so has no address: await start() first")
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"ws://[{host}]:{port}/" if ":" in host else f"ws://{host}:{port}/"
+
+    async def stop(self) -> None:
+        """Closes all connections with Close 1001 and stops listening. Waits for no client."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        for listening in server.sockets:
+            self._loop.remove_reader(listening.fileno())
+        self.clock.listeners.remove(self._advanced)
+        for connection in tuple(self._connections.values()):
+            connection.close(CloseCode.GOING_AWAY.value, "the service stops")
+        self._set_timer(None)
+        # asyncio leaks connections that it is about to accept when their server is closed. They need one turn of the
+        # loop to be attached to it, and one more to arrive here.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        server.close()
+        leaving = tuple(self._transports)
+        for connection in leaving:
+            connection.cut()
+        await asyncio.gather(*(connection.gone for connection in leaving))
+        await server.wait_closed()
+
+    def poke(self) -> None:
+        """Lets everything happen that is due: ticks, effects, and the timer for the next deadline."""
+        if self._poking:
+            return  # the call this one came out of goes on until nothing is left
+        self._poking = True
+        try:
+            deadline = self.service.deadline()
+            if deadline is not None and self.clock.reached(deadline):
+                self.service.tick(now=self.clock.now())
+            while effects := self.service.effects():
+                self._apply(effects)
+            if self._server is not None:
+                self._set_timer(self.service.deadline())
+        finally:
+            self._poking = False
+
+    def _apply(self, effects: Sequence[Effect]) -> None:
+        written: dict[_Connection, None] = {}
+        for effect in effects:
+            connection = self._connections.get(effect.connection)
+            if connection is None:
+                continue  # it ended while the effect was on its way; the engine has been told
+            match effect:
+                case Send():
+                    connection.send(effect)
+                    written[connection] = None
+                case Close():
+                    connection.close(effect.code, effect.reason)
+                case Abort():
+                    connection.abort()
+        for connection in written:
+            connection.flush()
+
+    def _set_timer(self, deadline: float | None) -> None:
+        """A timer that is set for earlier stays: it finds nothing due and sets itself anew. That is cheaper."""
+        if self._timer is not None and deadline is not None and self._timed <= deadline:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        if deadline is not None and self.clock.runs:
+            wait = min(max(0.0, deadline - self.clock.now()), LONGEST_WAIT)
+            self._timed = self.clock.now() + wait
+            self._timer = self._loop.call_later(wait, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        with self.keeping_errors():
+            self.poke()
+
+    def _advanced(self, seconds: float) -> None:
+        self._set_timer(None)  # it was set for a time that is nearer now
+        self.poke()
+
+    @contextlib.contextmanager
+    def keeping_errors(self) -> Iterator[None]:
+        """Around what the event loop calls: an error there reaches no caller but the loop's log, so it is kept too."""
+        try:
+            yield
+        except Exception as error:
+            self.errors.append(error)
+            raise
+
+    # What connections report.
+
+    def arrived(self, connection: _Connection) -> bool:
+        """A TCP connection came; False when it is too late for any."""
+        self._transports[connection] = None
+        return self._server is not None
+
+    def opened(self, connection: _Connection) -> str:
+        """The upgrade of a connection was answered; returns the name it gets."""
+        self._count += 1
+        name = f"c{self._count}"
+        self._connections[name] = connection
+        self.service.opened(name, now=self.clock.now())
+        return name
+
+    def closed(self, name: str, end: _End) -> None:
+        """A connection ended."""
+        del self._connections[name]
+        self.service.closed(name, now=self.clock.now(), by=end.by, code=end.code, reason=end.reason)
+
+    def left(self, connection: _Connection) -> None:
+        """A TCP connection is done."""
+        del self._transports[connection]
+
+
+class _End(NamedTuple):
+    """Who ended a connection, and how."""
+
+    by: By
+    code: int | None
+    reason: str
+
+
+class _Connection(asyncio.Protocol):
+    """One TCP connection: from the upgrade request to the last byte."""
+
+    def __init__(self, front: WebSocketFront, loop: asyncio.AbstractEventLoop) -> None:
+        self.gone = loop.create_future()  # done when TCP is
+        self._front = front
+        self._loop = loop
+        self._wire = LenientServer(max_size=front.max_size)
+        self._name: str | None = None  # while the engine knows of it
+        self._parts: list[bytes] = []  # of an unfinished message
+        self._kind = BINARY
+        self._begun: _End | None = None  # when the service began to close and the client has not answered
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=self._front.max_unread)
+        self._timer = self._loop.call_later(self._front.handshake_timeout, self.cut)
+        if not self._front.arrived(self):
+            self.cut()
+
+    def data_received(self, data: bytes) -> None:
+        with self._front.keeping_errors():
+            self._wire.receive_data(data)
+            while events := self._wire.events_received():
+                for event in events:
+                    if isinstance(event, Frame):
+                        self._take(event)
+                    elif isinstance(event, Request):
+                        self._upgrade(event)
+            if self._wire.eof_sent and (sent := self._wire.close_sent):
+                self._end(_End("service", int(sent.code), sent.reason))  # the client broke the WebSocket protocol
+            self.flush()
+            self._front.poke()
+
+    def pause_writing(self) -> None:
+        """Called when more than `max_unread` bytes wait."""
+        limit = self._front.max_unread
+        self._end(_End("service", None, f"more than {limit} bytes wait for a client that does not read"))
+        self.cut()
+
+    def eof_received(self) -> None:
+        self._broken()
+        self._linger()  # asyncio ends TCP when all is written, and that may be never
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._timer.cancel()
+        self._front.left(self)
+        self.gone.set_result(None)
+        self._broken()
+
+    # What the front calls.
+
+    def send(self, effect: Send) -> None:
+        """Queues what is to be sent, if it still can be; `flush` sends it."""
+        if self._wire.state is not OPEN:
+            return
+        match effect.opcode:
+            case "ping":
+                self._wire.send_ping(effect.data)
+            case "pong":
+                self._wire.send_pong(effect.data)
+            case "text" | "binary":
+                size = math.ceil(len(effect.data) / effect.fragments)
+                parts = [effect.data[size * part : size * (part + 1)] for part in range(effect.fragments)]
+                first = self._wire.send_text if effect.opcode == "text" else self._wire.send_binary
+                first(parts[0], fin=len(parts) == 1)
+                for place, part in enumerate(parts[1:], start=2):
+                    self._wire.send_continuation(part, fin=place == len(parts))
+            case _:
+                assert_never(effect.opcode)
+
+    def flush(self) -> None:
+        """Writes all that is queued in one piece: a burst of small frames then costs one system call."""
+        chunks = self._wire.data_to_send()
+        if self._transport.is_closing() or not chunks:
+            return
+        self._transport.write(b"".join(chunks))
+        if self._wire.eof_sent:
+            self._transport.write_eof()
+            self._linger()
+
+    def close(self, code: int, reason: str) -> None:
+        """Begins the closing handshake, if nobody has. Raises ValueError for what no Close frame can say."""
+        if self._wire.state is not OPEN:
+            return
+        try:
+            self._wire.send_close(code, reason)
+        except ProtocolError as error:
+            raise ValueError(
+                f"no Close frame can say code {code!r} and reason {reason!r} ({error}); "
+                "valid codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999, reasons have at most 123 bytes in UTF-8"
+            ) from None
+        self._begun = _End("service", code, reason)
+        self.flush()
+        self._linger()
+
+    def abort(self) -> None:
+        """Ends TCP without a Close frame, behind what was to be sent before."""
+        self.flush()
+        self._end(_End("service", None, ""))
+        self.cut()
+
+    def cut(self) -> None:
+        """Ends TCP."""
+        self._transport.abort()
+
+    def _upgrade(self, request: Request) -> None:
+        refusal = self._front.upgrade(request) if self._front.upgrade else None
+        response = self._wire.accept(request) if refusal is None else self._wire.reject(*refusal)
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            self._timer.cancel()
+            self._name = self._front.opened(self)
+        self._wire.send_response(response)
+
+    def _take(self, frame: Frame) -> None:
+        if self._name is None:
+            return
+        opcode, data = frame.opcode, bytes(frame.data)
+        if opcode in _DATA:
+            self._parts.append(data)
+            if opcode is not CONT:
+                self._kind = opcode
+            if not frame.fin:
+                return
+            opcode, data, self._parts = self._kind, b"".join(self._parts), []
+        now, service = self._front.clock.now(), self._front.service
+        if opcode is BINARY:
+            service.received(self._name, data, now=now)
+        else:
+            service.observed(self._name, opcode.name.lower(), data, now=now)
+        if opcode is CLOSE:
+            self._end(_End("client", *close_meaning(data)))
+
+    def _end(self, end: _End) -> None:
+        """Reports the end of the connection, once. Whoever began to close it ended it."""
+        if self._name is not None:
+            name, self._name = self._name, None
+            self._front.closed(name, self._begun or end)
+
+    def _broken(self) -> None:
+        with self._front.keeping_errors():
+            self._end(_End("client", None, ""))
+            self._front.poke()
+
+    def _linger(self) -> None:
+        self._timer.cancel()
+        self._timer = self._loop.call_later(LINGER, self.cut)

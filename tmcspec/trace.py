@@ -1,0 +1,192 @@
+"""The trace: everything that happened in a run, in order.
+
+A run leaves a trace; the clauses judge nothing else. An `Entry` gives an event its place and time, a `Recorder` writes
+them down while the run goes on, a `Trace` is what is left.
+
+Secrets stay out. A CONNECT carries a sign, a digest over the app secret that could be searched offline: an `Entry`
+masks it in the bytes it holds, length kept, and the service records what it found of it as `Signed`. So whoever makes
+the entries, a trace can be published as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Literal, get_args
+
+from tmcspec.events import ClientError, Event, FrameIn, WsIn
+from tmcspec.frame import Frame, FrameError, MessageType, decode
+from tmcspec.frame_values import show
+from tmcspec.timing import CONFIRM_TIMEOUT
+
+World = Literal["simulated", "live", "recorded"]
+
+#: Seconds from here on are refused: a double does not tell one from the next. It leaves out NaN and infinity, too.
+TIME_LIMIT = 2.0**53
+
+#: Integers of a trace are signed 64-bit ones: what other languages can read.
+INTEGER_LIMIT = 2**63
+
+
+class TraceError(ValueError):
+    """A trace, a trace file, or one of its lines is not what it should be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An event in its place: `seq` counts from 1, `time` is service time in seconds since the start of the run.
+
+    Signs in the bytes of `event` are masked.
+
+    Raises:
+        TraceError: `seq` or `time` is out of its range, 1 to INTEGER_LIMIT and 0 to TIME_LIMIT.
+
+    Example:
+        >>> text = b"sign=0B2B9D0163A30084311EB514ECECF284"
+        >>> Entry(seq=1, time=0.0, event=WsIn(connection="c1", opcode="text", data=text)).event
+        WsIn(connection='c1', opcode='text', data=b'sign=********************************')
+    """
+
+    seq: int
+    time: float
+    event: Event
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.seq < INTEGER_LIMIT:
+            raise TraceError(f"seq must be an integer from 1 to 2^63 - 1, not {show(self.seq)}")
+        if not 0 <= self.time < TIME_LIMIT:
+            raise TraceError(f"time must be in seconds since the start, from 0 to 2^53, not {show(self.time)}")
+        if isinstance(self.event, FrameIn | WsIn | ClientError):
+            object.__setattr__(self, "event", _masked(self.event))
+
+    def check_follows(self, before: Entry) -> None:
+        """Raises TraceError unless this entry may come after `before`."""
+        if self.seq <= before.seq or self.time < before.time:
+            raise TraceError(
+                f"entry {self.seq} at {self.time} s follows entry {before.seq} at {before.time} s: "
+                "seq grows and time never goes back"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """All entries of one run, and under what conditions they were recorded.
+
+    Args:
+        entries: in order of `seq`, which may leave gaps; times never go back.
+        world: `simulated` (one loop, so the order of any two entries is exact), `live` (what an adapter reports comes
+            by another pipe than what the wire shows: their order is not evidence), or `recorded` (from the outside, in
+            production).
+        handlers: whether the client's adapter reported what its handler saw (`Received`, `Handled`, …); else only the
+            wire speaks.
+        patience: seconds of client time that the run gave a client to do what it must, more than 0; in simulation the
+            confirm timeout.
+        seed: what the run drew its randomness from, a signed 64-bit integer.
+        epoch_ms: wall-clock time of service time 0, in epoch milliseconds, a signed 64-bit integer.
+
+    Raises:
+        TraceError: one of them is out of its range.
+    """
+
+    entries: tuple[Entry, ...]
+    world: World = "recorded"
+    handlers: bool = False
+    patience: float = CONFIRM_TIMEOUT
+    seed: int | None = None
+    epoch_ms: int = 0
+
+    def __post_init__(self) -> None:
+        if self.world not in get_args(World):
+            raise TraceError(f"world must be one of {', '.join(get_args(World))}, not {show(self.world)}")
+        if not 0 < self.patience < TIME_LIMIT:
+            raise TraceError(f"patience must be more than 0 and less than 2^53 seconds, not {show(self.patience)}")
+        for name, number in (("seed", self.seed or 0), ("epoch_ms", self.epoch_ms)):
+            if not -INTEGER_LIMIT <= number < INTEGER_LIMIT:
+                raise TraceError(f"{name} must be a signed 64-bit integer, not {show(number)}")
+        for before, after in pairwise(self.entries):
+            after.check_follows(before)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Where a run writes its trace: gives each event its place and tells those who listen.
+
+    A listener is called in the middle of what is recorded, so it must not record itself.
+
+    Example:
+        >>> from tmcspec.events import Opened
+        >>> recorder = Recorder()
+        >>> recorder.record(Opened(connection="c1"), now=0.0).seq
+        1
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    listeners: list[Callable[[Entry], None]] = field(default_factory=list)
+
+    def record(self, event: Event, *, now: float) -> Entry:
+        """Appends `event` at service time `now` (seconds since the start of the run) and tells every listener.
+
+        Raises:
+            TraceError: `now` is before the last entry or before the start, or not finite. Nothing is recorded then.
+        """
+        # Microseconds are finer than anything a judge looks at, and keep the rounding noise of float sums out of the
+        # file.
+        entry = Entry(seq=len(self.entries) + 1, time=round(float(now), 6), event=event)
+        if self.entries:
+            entry.check_follows(self.entries[-1])
+        self.entries.append(entry)
+        for listener in tuple(self.listeners):
+            listener(entry)
+        return entry
+
+
+# The custom field `sign` up to its value: length of the key (little-endian, or big-endian as version 1 may have it),
+# key, a format with a length, that length, and the hexadecimal digits that the value begins with.
+_SIGN = re.compile(rb"(?:(\x04\0{3})|\0{3}\x04)[Ss][Ii][Gg][Nn][^\0\2-\6](.{4})([0-9A-Fa-f]*)", re.DOTALL)
+
+# Digests that stand elsewhere: 32 digits of MD5, 64 of SHA-256, or what damage left of them. No other field of a
+# CONNECT has that many in a row: decimal ids have 19, the timestamp of the C# client 18.
+_DIGEST = re.compile("[0-9A-Fa-f]{20,}")
+_DIGEST_BYTES = re.compile(_DIGEST.pattern.encode())
+
+
+def _masked(event: FrameIn | WsIn | ClientError) -> Event:
+    """The same event with asterisks for signs. Length and layout stay: a frame still decodes like the original."""
+    match event:
+        case ClientError():
+            # Libraries report requests that went wrong with their address, which holds a sign, too.
+            return replace(event, error=_DIGEST.sub(lambda found: "*" * len(found[0]), event.error))
+        case WsIn():
+            # A whole CONNECT may come as text.
+            return replace(event, data=_without_signs(event.data))
+        case FrameIn(frame=frame) if _may_hold_sign(frame):
+            data = _without_signs(event.data)
+            return replace(event, data=data, frame=decoded(data))
+    return event
+
+
+def _may_hold_sign(frame: Frame | None) -> bool:
+    """A CONNECT, whatever looks like one with another type, and whatever cannot be told."""
+    if frame is None or frame.type == MessageType.CONNECT:
+        return True
+    return any(key is not None and key.lower() == "sign" for key, _, _ in frame.content or ())
+
+
+def _without_signs(data: bytes) -> bytes:
+    clean = bytearray(data)
+    for found in _SIGN.finditer(data):
+        # The length may be wrong, so the digits count, too.
+        length = int.from_bytes(found[2], "little" if found[1] else "big", signed=True)
+        start, end = found.start(3), max(found.end(3), min(found.start(3) + length, len(data)))
+        clean[start:end] = b"*" * (end - start)
+    return _DIGEST_BYTES.sub(lambda found: b"*" * len(found[0]), bytes(clean))
+
+
+def decoded(data: bytes) -> Frame | None:
+    """The frame in `data`, None when it does not decode."""
+    try:
+        return decode(data)
+    except FrameError:
+        return None
