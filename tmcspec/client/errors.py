@@ -1,0 +1,47 @@
+"""What the client raises, and what a handler raises to the client."""
+
+from __future__ import annotations
+
+
+class TmcError(Exception):
+    """Everything that goes wrong between this client and the service."""
+
+
+class ConnectRefused(TmcError):
+    """The service answered the CONNECT with an error: wrong sign, unknown app or group, no subscription (S71), …
+
+    Args:
+        code: the status code; 0 when the service gave only a phrase, which is legal.
+        phrase: the service's own words, None when it gave only a code.
+    """
+
+    def __init__(self, code: int, phrase: str | None) -> None:
+        super().__init__(code, phrase)
+        self.code = code
+        self.phrase = phrase
+
+    def __str__(self) -> str:
+        words = "no phrase" if self.phrase is None else repr(self.phrase)
+        return f"the service refused the CONNECT: code {self.code}, {words}"
+
+
+class ConnectFailed(TmcError, ConnectionError):
+    """The address does not answer, the upgrade is refused, no usable CONNECTACK comes, or a connection ended.
+
+    It is an `OSError` too, for those who catch that.
+    """
+
+
+class FailMessage(Exception):
+    """Raised by a handler: this message was not handled, the service shall send it again in about six minutes (S25).
+
+    Only for what may work the next time (network, permissions: S28). A message that can never be handled must not be
+    failed, because it would come again until it expires: 不可重试,否则消息会一直重发 (S27). Log it, and return.
+
+    Args:
+        reason: for the service's records, cut to 128 characters; may be empty.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
