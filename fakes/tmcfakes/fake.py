@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import math
 import random
 import threading
 import time
@@ -159,7 +160,7 @@ class FakeTmc:
         return self._call(self._running().clock.now)
 
     def advance(self, seconds: float) -> None:
-        """Moves service time on at once; everything due by then happens. The client's own time stays.
+        """Moves service time on at once; everything due by then happens, each at its own time. The client's time stays.
 
         Args:
             seconds: how far, >= 0 and finite.
@@ -167,8 +168,7 @@ class FakeTmc:
         Raises:
             ValueError: `seconds` is negative, infinite or not a number.
         """
-        clock = self._running().clock
-        self._call(lambda: clock.advance(seconds))
+        self._call(lambda: self._advance(seconds))
 
     def produce(self, *, topic: str, content: str | None, app_key: str | None = None, **more: Any) -> int:
         """Puts a message into the queue of a group; see `Service.produce` for what else it takes and raises.
@@ -265,6 +265,17 @@ class FakeTmc:
 
         self._loop.call_soon_threadsafe(acting)
         return done.result()
+
+    def _advance(self, seconds: float) -> None:
+        """Steps from deadline to deadline: in one jump, all that is due on the way would happen at its end."""
+        clock = self._running().clock
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"seconds must be 0 or more and finite, not {seconds!r}: service time never goes back")
+        left = seconds
+        while (due := self._service.deadline()) is not None and 0 < (step := due - clock.now()) < left:
+            clock.advance(step)
+            left -= step
+        clock.advance(left)
 
     def _advanced(self, seconds: float) -> None:
         self.recorder.record(Advanced(seconds=seconds), now=self._running().clock.now())

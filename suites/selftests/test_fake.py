@@ -17,7 +17,7 @@ from websockets.sync.client import connect as connect_sync
 from tmcfakes.clock import Clock
 from tmcfakes.fake import FakeTmc
 from tmcfakes.service import App
-from tmcspec.events import Accepted, Advanced, Closed, Confirmed, Event, FrameIn, Opened, Produced, Pushed
+from tmcspec.events import Accepted, Advanced, Closed, Confirmed, Event, Expired, FrameIn, Opened, Produced, Pushed
 from tmcspec.frame import decode, encode
 from tmcspec.messages import Confirm, Connect, ConnectAck, Push, from_service
 from tmcspec.signing import sign_connect
@@ -368,3 +368,16 @@ def test_a_fault_of_the_fake_itself_fails_the_test(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ExceptionGroup, match="the fake service itself failed") as caught:
         use()
     assert [str(error) for error in caught.value.exceptions] == ["the engine is broken"]
+
+
+def test_what_is_due_on_the_way_happens_at_its_own_time() -> None:
+    """In one jump of two hours a message whose redelivery is due every six minutes would come once, at the end."""
+    with FakeTmc(clock=Clock.manual()) as tmc:
+        tmc.produce(topic="taobao_trade_TradeCreate", content="{}")
+        tmc.advance(7200)
+        tmc.advance(24 * 3600)
+        expired = tmc.wait_for(Expired)
+        assert expired.time == pytest.approx(24 * 3600)
+        assert sum(e.event.seconds for e in tmc.trace().entries if isinstance(e.event, Advanced)) == pytest.approx(
+            93600
+        )
