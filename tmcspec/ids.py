@@ -10,6 +10,8 @@ Each reading below is a loss seen in a published client:
                 precision
     int32       truncated to the low 32 bits, signed
     uint64      the bits are right, the sign is not: -5 becomes 18446744073709551611
+    udouble     both at once, as the handler sees it: -5 becomes 18446744073709551616 (the Node SDK)
+    wrapped     the same, when it is written back as 64 bits: -5 becomes 0
     smallest    written back in the smallest width that holds the value without its sign, then read as signed there:
                 200 goes out as a Byte and comes back as -56
 """
@@ -50,6 +52,16 @@ def as_uint64(value: int) -> int:
     return value & (2**64 - 1)
 
 
+def as_udouble(value: int) -> int:
+    """Without its sign, through an IEEE 754 double."""
+    return int(float(as_uint64(value)))
+
+
+def as_wrapped(value: int) -> int:
+    """Without its sign, through an IEEE 754 double, and back into 64 bits."""
+    return signed(as_udouble(value), 64)
+
+
 def as_smallest(value: int) -> int:
     """Written in the smallest width that holds the unsigned value, read back signed."""
     value = as_uint64(value)
@@ -61,6 +73,8 @@ READINGS: dict[str, Callable[[int], int]] = {
     "double": as_double,
     "int32": as_int32,
     "uint64": as_uint64,
+    "udouble": as_udouble,
+    "wrapped": as_wrapped,
     "smallest": as_smallest,
 }
 

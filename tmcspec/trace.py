@@ -168,8 +168,8 @@ def _masked(event: FrameIn | WsIn | ClientError) -> Event:
 
 
 def _may_hold_sign(frame: Frame | None) -> bool:
-    """A CONNECT, whatever looks like one with another type, and whatever cannot be told."""
-    if frame is None or frame.type == MessageType.CONNECT:
+    """A CONNECT, whatever looks like one with another type, and whatever is damaged: it may have been one."""
+    if frame is None or frame.anomalies or frame.type == MessageType.CONNECT:
         return True
     return any(key is not None and key.lower() == "sign" for key, _, _ in frame.content or ())
 
