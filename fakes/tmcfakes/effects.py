@@ -8,6 +8,10 @@ from typing import Literal, TypeAlias, get_args
 from tmcspec.events import Event, FrameOut, WsOut
 from tmcspec.trace import Recorder, decoded
 
+# RFC 6455, 5.5 and 7.4: what the payload of a control frame may be, and the codes that may go over the wire.
+CONTROL_LIMIT = 125
+CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015)})
+
 Opcode: TypeAlias = Literal["binary", "text", "ping", "pong"]
 
 
@@ -25,15 +29,29 @@ class Send:
             raise ValueError(f"unknown opcode {self.opcode!r}; valid: {', '.join(get_args(Opcode))}")
         if self.fragments < 1:
             raise ValueError(f"fragments must be at least 1, not {self.fragments!r}")
+        if self.opcode in ("ping", "pong") and len(self.data) > CONTROL_LIMIT:
+            raise ValueError(f"a {self.opcode} carries at most {CONTROL_LIMIT} bytes, not {len(self.data)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close:
-    """Begin the closing handshake."""
+    """Begin the closing handshake.
+
+    Raises:
+        ValueError: a code that may not be sent, or a reason that does not fit beside it.
+    """
 
     connection: str
     code: int
     reason: str
+
+    def __post_init__(self) -> None:
+        if not (self.code in range(3000, 5000) or self.code in CLOSE_CODES):
+            raise ValueError(
+                f"close code {self.code!r} may not be sent; valid: 1000 to 1003, 1007 to 1014, 3000 to 4999"
+            )
+        if len(self.reason.encode()) > CONTROL_LIMIT - 2:
+            raise ValueError(f"a close reason has at most {CONTROL_LIMIT - 2} bytes of UTF-8, not {self.reason!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -303,14 +303,19 @@ class Service:
             names = [each.name for each in self._connections.live() if each.queue is not None]
         else:
             names = [self._connections.get(connection).name]
-        for name in names:
-            send = Send(connection=name, data=data, opcode=opcode, fragments=fragments)
-            self._outbox.record(Fault(kind=kind, target=name))
+        sends = [Send(connection=name, data=data, opcode=opcode, fragments=fragments) for name in names]
+        for send in sends:
+            self._outbox.record(Fault(kind=kind, target=send.connection))
             self._outbox.send(send)
 
     def disconnect(self, *, now: float, connection: str | None = None, code: int = 1000, reason: str = "") -> None:
-        """Closes one connection, or all, with a closing handshake. Raises ValueError: a connection that is not open."""
+        """Closes one connection, or all, with a closing handshake.
+
+        Raises:
+            ValueError: a connection that is not open, a code that may not be sent, a reason over 123 bytes.
+        """
         self._deliveries.let_pass(now)
+        Close(connection="", code=code, reason=reason)  # refused before anything is done
         for each in self._ending(connection):
             self._outbox.record(Fault(kind="disconnect", target=each.name, detail=f"{code} {reason}".rstrip()))
             self._outbox.effects.append(Close(connection=each.name, code=code, reason=reason))

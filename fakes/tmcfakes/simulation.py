@@ -22,15 +22,20 @@ EPOCH_MS = 1_767_225_600_000
 def simulate(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Runs `main()` in a world of its own, from virtual time 0, and returns what it returns.
 
+    A loop whose next timer is a day away or more sleeps for ever, says `async_solipsism`: pass longer times in pieces.
+
     Raises:
+        RuntimeError: called from within an event loop; a world has a loop of its own.
         Exception: whatever `main` raises; `async_solipsism.SleepForeverError` when everybody waits for somebody else.
 
     Example:
-        >>> async def a_day() -> float:
-        ...     await asyncio.sleep(24 * 3600)
+        >>> async def an_hour() -> float:
+        ...     await asyncio.sleep(3600)
         ...     return asyncio.get_running_loop().time()
-        >>> simulate(a_day)
-        86400.0
+        >>> simulate(an_hour)
+        3600.0
     """
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError("simulate() makes an event loop of its own; call it from outside of any")
     with asyncio.Runner(loop_factory=async_solipsism.EventLoop) as runner:
         return runner.run(main())

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Literal, NamedTuple, Protocol, assert_never
 
-from websockets.exceptions import ProtocolError
 from websockets.frames import BINARY, CLOSE, CONT, TEXT, CloseCode, Frame
 from websockets.http11 import Request
 from websockets.protocol import OPEN
@@ -331,16 +330,10 @@ class _Connection(asyncio.Protocol):
             self._linger()
 
     def close(self, code: int, reason: str) -> None:
-        """Begins the closing handshake, if nobody has. Raises ValueError for what no Close frame can say."""
+        """Begins the closing handshake, if nobody has."""
         if self._wire.state is not OPEN:
             return
-        try:
-            self._wire.send_close(code, reason)
-        except ProtocolError as error:
-            raise ValueError(
-                f"no Close frame can say code {code!r} and reason {reason!r} ({error}); "
-                "valid codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999, reasons have at most 123 bytes in UTF-8"
-            ) from None
+        self._wire.send_close(code, reason)
         self._begun = _End("service", code, reason)
         self.flush()
         self._linger()

@@ -165,3 +165,17 @@ def test_nothing_is_injected_into_a_closing_connection_unless_it_is_named(world:
     world.service.effects()
     world.service.inject(b"", now=0.0, kind="x")
     assert [effect.connection for effect in world.service.effects()] == ["c2"]
+
+
+@pytest.mark.parametrize(("code", "reason"), [(999, ""), (1005, ""), (1006, ""), (5000, ""), (1000, "界" * 42)])
+def test_a_close_that_cannot_be_sent_is_refused_and_changes_nothing(world: World, code: int, reason: str) -> None:
+    with pytest.raises(ValueError, match="close"):
+        world.service.disconnect(now=0.0, code=code, reason=reason)
+    assert world.service.connections("1") == ("c1", "c2")
+    assert world.service.effects() == []
+
+
+def test_a_ping_that_cannot_be_sent_is_refused(world: World) -> None:
+    with pytest.raises(ValueError, match="a ping carries at most 125 bytes, not 126"):
+        world.service.inject(bytes(126), now=0.0, opcode="ping", kind="ping")
+    assert world.events(Fault) == []

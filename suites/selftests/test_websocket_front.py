@@ -706,18 +706,6 @@ def test_connections_that_arrive_while_it_stops_are_cut_and_not_leaked(turns: in
     assert live(story).told == []
 
 
-def test_a_close_that_cannot_be_said_is_an_error_that_names_what_can() -> None:
-    async def story(engine: Engine, front: WebSocketFront) -> None:
-        raw = await Raw.upgraded(front)
-        for code, reason in ((1006, ""), (1000, "x" * 124)):
-            engine.pending.append(Close(connection="c1", code=code, reason=reason))
-            with pytest.raises(ValueError, match=f"code {code} and reason '{reason}' .* 3000 to 4999"):
-                front.poke()
-        await raw.close()
-
-    live(story)
-
-
 @pytest.mark.parametrize("name", ["max_size", "max_unread", "handshake_timeout"])
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_a_limit_out_of_its_range_is_an_error(name: str, value: Any) -> None:
