@@ -21,8 +21,9 @@ REDELIVERY_TOLERANCE = 60.0
 RETENTION = 24 * 3600.0
 RETENTION_MINIMUM = 8 * 3600.0
 
-# Observed: the official Java client of 2021 waits 5 s for the CONNECTACK, the C# client 10 s; Node, Python and PHP clients
-# wait for ever. A client that has not given up after CONNECTACK_PATIENCE never will; the reference core gives up sooner.
+# Observed: the official Java client of 2021 waits 5 s for the CONNECTACK, the C# client 10 s; Node, Python and PHP
+# clients wait for ever. A client that has not given up after CONNECTACK_PATIENCE never will; the reference core gives
+# up sooner.
 CONNECTACK_PATIENCE = 30.0
 CONNECTACK_TIMEOUT = 10.0
 

@@ -171,7 +171,7 @@ class Core:
         self._step(Input.OPENED)
         self._flag = self._flag % _FLAG_MAXIMUM + 1
         self._opened_at = self._heard_at = self._sent_at = now
-        self._outbox.append(encode(self.connect(str(int(wall * 1000)), intranet_ip).to_frame()))
+        self._outbox.append(self.encoded(self.connect(str(int(wall * 1000)), intranet_ip).to_frame()))
 
     def lost(self) -> None:
         """The connection is gone, or about to be closed. What is settled stays, for the next one."""
@@ -185,7 +185,7 @@ class Core:
         """A binary message came. Never raises, whatever is in it."""
         self.heard(now=now)
         try:
-            frame = decode(data)
+            frame = self.decoded(data)
             message = from_service(frame)
         except (FrameError, MessageError) as error:
             return self.bad_frame(f"{type(error).__name__}: {error}")
@@ -250,6 +250,14 @@ class Core:
 
     # Steps
 
+    def decoded(self, data: bytes) -> Frame:
+        """A binary message from the service. Raises FrameError."""
+        return decode(data)
+
+    def encoded(self, frame: Frame) -> bytes:
+        """A binary message to the service."""
+        return encode(frame)
+
     def connect(self, timestamp: str, intranet_ip: str) -> Connect:
         """The CONNECT of this connection."""
         return Connect(
@@ -280,10 +288,7 @@ class Core:
             return [Refused(code=ack.status_code, phrase=ack.status_phrase)]
         if not ack.token:
             return self._give_up("the CONNECTACK has neither a token nor an error")
-        self._step(Input.ACCEPTED)
-        self._token = ack.token
-        self._pull(now)
-        return [Accepted()]
+        return self._go_online(ack.token, now)
 
     def push_received(self, push: Push) -> list[Event]:
         """A new message is delivered."""
@@ -369,13 +374,19 @@ class Core:
             self._token = ""
             self._outbox.clear()
 
+    def _go_online(self, token: str, now: float) -> list[Event]:
+        self._step(Input.ACCEPTED)
+        self._token = token
+        self._pull(now)
+        return [Accepted()]
+
     def _give_up(self, reason: str) -> list[Event]:
         self._step(Input.ENDED)
         return [GivenUp(reason=reason)]
 
     def _pull(self, now: float) -> None:
         self._pull_at = now + self._pull_interval
-        self._outbox.append(encode(self.pull_request()))
+        self._outbox.append(self.encoded(self.pull_request()))
 
     def _beat_at(self) -> float:
         return max(self._heard_at, self._sent_at) + self._heartbeat_interval
@@ -386,7 +397,7 @@ class Core:
             self._heard_at = now
         message_id = next(iter(self._settled))
         outcome = self._settled.pop(message_id)
-        self._outbox.extend(encode(frame) for frame in self.answers(message_id, outcome))
+        self._outbox.extend(self.encoded(frame) for frame in self.answers(message_id, outcome))
 
 
 def _check_seconds(name: str, value: float) -> None:

@@ -91,6 +91,8 @@ class TmcClient:
 
     #: The protocol; a subclass may put another in its place.
     core_type: ClassVar[type[Core]] = Core
+    #: What talks over a connection; likewise.
+    session_type: ClassVar[type[Session]] = Session
 
     def __init__(
         self,
@@ -129,7 +131,7 @@ class TmcClient:
             silence_limit=silence_limit,
         )
         self._pool = Pool(handler, workers=workers, starting=self._starting, done=self._handled)
-        self._session = Session(
+        self._session = self.session_type(
             self._core,
             url=url,
             open_timeout=open_timeout,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
@@ -34,6 +34,9 @@ class Session:
         wall_clock: seconds since the epoch.
         heed: called with what the core says about the messages and the connection.
     """
+
+    #: The WebSocket under it; a subclass may put another in its place.
+    wire_type: ClassVar[type[Wire]] = Wire
 
     def __init__(
         self,
@@ -84,7 +87,9 @@ class Session:
 
     async def _open(self) -> Wire:
         try:
-            wire = await open_wire(self._url, open_timeout=self._open_timeout, max_size=self._max_size)
+            wire = await open_wire(
+                self._url, open_timeout=self._open_timeout, max_size=self._max_size, wire_type=self.wire_type
+            )
         except InvalidStatus as error:
             raise ConnectFailed(f"{self._url} refuses the upgrade: HTTP {error.response.status_code}") from error
         except (OSError, WebSocketException) as error:

@@ -111,7 +111,7 @@ class _Connect(connect):
         return exc
 
 
-async def open_wire(url: str, *, open_timeout: float, max_size: int) -> Wire:
+async def open_wire(url: str, *, open_timeout: float, max_size: int, wire_type: type[Wire] = Wire) -> Wire:
     """A WebSocket connection to the service.
 
     Raises:
@@ -120,7 +120,7 @@ async def open_wire(url: str, *, open_timeout: float, max_size: int) -> Wire:
     """
     wire = await _Connect(
         url,
-        create_connection=Wire,
+        create_connection=wire_type,
         compression=None,
         proxy=None,
         open_timeout=open_timeout,
