@@ -1,0 +1,424 @@
+"""Hand-written traces that read like a story, and what a judge must say of them.
+
+    @violates("ACK-3", "7 was confirmed though its handler failed")
+    def test_a_failed_message_that_is_confirmed_is_lost(story: Story) -> Evidence:
+        story.connect()
+        story.push(7, told=Instruction(outcome="fail"))
+        story.received(7)
+        done = story.handled(7, "fail")
+        return done, story.confirm(7)
+
+A story records events as the fake service does, in the same order, with real bytes in its frames. A proof is a story
+with what one clause must make of it; every clause needs one that passes, one that violates it and one that does not
+exercise it. What a violating story returns are the entries that the judge must give as evidence. Each proof is told
+twice: whether the service writes down the frame of a CONNECTACK or its meaning first may make no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from tmcspec.clauses import CLAUSES, Judgement, Result, judge
+from tmcspec.clauses.history import History
+from tmcspec.events import (
+    Accepted,
+    Advanced,
+    ClientDied,
+    ClientError,
+    ClientStarted,
+    ClientStopped,
+    Closed,
+    Confirmed,
+    Event,
+    Expired,
+    Failed,
+    Fault,
+    FrameIn,
+    FrameOut,
+    Handled,
+    Id,
+    Opened,
+    Produced,
+    Pushed,
+    Received,
+    Refused,
+    Signed,
+    UnknownConfirm,
+    WsIn,
+    WsOut,
+)
+from tmcspec.frame import Frame, encode
+from tmcspec.instruction import Instruction
+from tmcspec.messages import ClientMessage, Confirm, Connect, ConnectAck, Fail, PullRequest, Push, ServiceMessage
+from tmcspec.trace import Entry, Recorder, Trace, World, decoded
+
+EPOCH_MS = 1_767_225_600_000
+APP, GROUP, TOKEN = "12129701", "default", "0b94b7cc-6d32-4b4a-9d34-2f4f3ac0a2b1"
+CLIENT = "client"
+TOPIC = "taobao_trade_TradeCreate"
+
+#: What a handler is shown when a story does not say otherwise.
+AS_SENT = "as sent"
+
+Sign = Literal["right", "wrong", "case", "missing", "unknown_app"]
+Evidence = tuple[Entry, ...]
+
+
+class Story:
+    """Builds a trace. Every method that makes something happen returns the entry that it is told by.
+
+    Args:
+        world, handlers, patience, epoch_ms: as in `Trace`.
+        ack_first: whether the frame of a CONNECTACK is written down before its meaning.
+    """
+
+    def __init__(
+        self,
+        *,
+        world: World = "simulated",
+        handlers: bool = True,
+        patience: float = 60.0,
+        epoch_ms: int = EPOCH_MS,
+        ack_first: bool = False,
+    ) -> None:
+        self.world, self.handlers, self.patience, self.epoch_ms = world, handlers, patience, epoch_ms
+        self.ack_first = ack_first
+        self.now = 0.0
+        self.connection = "c0"
+        self._advanced = 0.0
+        self._connections = 0
+        self._recorder = Recorder()
+        self._messages: dict[int, Produced] = {}
+        self._wires: dict[int, Callable[[Push], bytes]] = {}
+        self._attempts: dict[int, int] = {}
+        self._settled: set[int] = set()
+
+    def record(self, event: Event) -> Entry:
+        """Any event, now."""
+        return self._recorder.record(event, now=self.now)
+
+    def last(self, kind: type[Event]) -> Entry:
+        """The last entry of this kind."""
+        return next(entry for entry in reversed(self._recorder.entries) if isinstance(entry.event, kind))
+
+    def trace(self) -> Trace:
+        """The whole story, to the present."""
+        self.record(Advanced(seconds=0.0))
+        return Trace(
+            entries=tuple(self._recorder.entries),
+            world=self.world,
+            handlers=self.handlers,
+            patience=self.patience,
+            epoch_ms=self.epoch_ms,
+        )
+
+    # Time
+
+    def wait(self, seconds: float) -> None:
+        """Time passes, for everybody."""
+        self.now += seconds
+
+    def advance(self, seconds: float) -> Entry:
+        """The service clock is moved by hand."""
+        self.now += seconds
+        self._advanced += seconds
+        return self.record(Advanced(seconds=seconds))
+
+    # The wire
+
+    def open(self) -> Entry:
+        """A new connection, the one that the story goes on with."""
+        self._connections += 1
+        self.connection = f"c{self._connections}"
+        return self.record(Opened(connection=self.connection))
+
+    def says(self, what: ClientMessage | Frame | bytes, *, on: str | None = None) -> Entry:
+        """A binary message from the client."""
+        data = _bytes(what)
+        return self.record(FrameIn(connection=on or self.connection, data=data, frame=decoded(data)))
+
+    def hears(self, what: ServiceMessage | Frame | bytes, *, on: str | None = None, fragments: int = 1) -> Entry:
+        """A binary message to the client."""
+        data = _bytes(what)
+        frame = decoded(data)
+        return self.record(FrameOut(connection=on or self.connection, data=data, frame=frame, fragments=fragments))
+
+    def says_text(self, text: bytes = b"hello") -> Entry:
+        return self.record(WsIn(connection=self.connection, opcode="text", data=text))
+
+    def hears_text(self, text: bytes = b"hello") -> Entry:
+        return self.record(WsOut(connection=self.connection, opcode="text", data=text))
+
+    def pings(self) -> Entry:
+        """The empty ping of the official Java client."""
+        return self.record(WsIn(connection=self.connection, opcode="ping", data=b""))
+
+    def close(self, by: Literal["client", "service", "fault"] = "service", *, on: str | None = None) -> Entry:
+        return self.record(Closed(connection=on or self.connection, by=by, code=1000))
+
+    # Handshakes
+
+    def connects(self, *, flag: int = 1, sign: Sign = "right", timestamp: str | None = None) -> Entry:
+        """A CONNECT on a new connection, looked at and not answered."""
+        self.open()
+        return self.connects_again(flag=flag, sign=sign, timestamp=timestamp)
+
+    def connects_again(self, *, flag: int = 1, sign: Sign = "right", timestamp: str | None = None) -> Entry:
+        """A CONNECT on the same connection, looked at and not answered."""
+        present = self.epoch_ms + round((self.now - self._advanced) * 1000)
+        said = self.says(
+            Connect(
+                app_key=APP,
+                group=GROUP,
+                timestamp=str(present) if timestamp is None else timestamp,
+                sign="0B2B9D0163A30084311EB514ECECF284",
+                flag=flag,
+            )
+        )
+        self.record(Signed(connection=self.connection, app_key=APP, sign=sign))
+        return said
+
+    def accepts(self, *, flag: int = 1, token: str | None = TOKEN) -> Entry:
+        """The service takes the connection for accepted, and says so with this flag and token. The frame is told."""
+        meant = Accepted(connection=self.connection, app_key=APP, group=GROUP, token=TOKEN)
+        return self._answers(meant, ConnectAck(token=token, flag=flag))[1]
+
+    def refuses(self, code: int = 25, phrase: str | None = "Invalid signature", *, flag: int = 1) -> Entry:
+        """The service refuses. Its meaning is told."""
+        meant = Refused(connection=self.connection, code=code, phrase=phrase)
+        return self._answers(meant, ConnectAck(flag=flag, status_code=code, status_phrase=phrase))[0]
+
+    def _answers(self, meant: Event, ack: ConnectAck) -> tuple[Entry, Entry]:
+        if self.ack_first:
+            frame = self.hears(ack)
+            return self.record(meant), frame
+        return self.record(meant), self.hears(ack)
+
+    def connect(self) -> Entry:
+        """A good handshake on a new connection. The CONNECT is told."""
+        said = self.connects()
+        self.accepts()
+        return said
+
+    # Messages
+
+    def produce(
+        self,
+        id: int,
+        content: str | None = "{}",
+        *,
+        told: Instruction | None = None,
+        user_id: int | None = None,
+        wire: Callable[[Push], bytes] | None = None,
+    ) -> Entry:
+        """A message enters the queue. `wire` makes its frames, as in the fake service."""
+        event = Produced(
+            message=Id(id),
+            app_key=APP,
+            group=GROUP,
+            topic=TOPIC,
+            user_id=_id(user_id),
+            content=told.content(id=str(id)) if told else content,
+        )
+        self._messages[id] = event
+        if wire:
+            self._wires[id] = wire
+        return self.record(event)
+
+    def push(self, id: int, content: str | None = "{}", *, fragments: int = 1, **more: Any) -> Entry:
+        """A push, of a message that is produced now when it was not before. `more` is for `produce` or of `Push`."""
+        fields = {key: more.pop(key) for key in tuple(more) if key in ("data_id", "time", "out_time", "retried")}
+        if id not in self._messages:
+            self.produce(id, content, **more)
+        message = self._messages[id]
+        attempt = self._attempts[id] = self._attempts.get(id, 0) + 1
+        present = self.epoch_ms + round(self.now * 1000)
+        push = Push(
+            token=TOKEN,
+            id=id,
+            topic=TOPIC,
+            content=message.content,
+            user_id=message.user_id,
+            time=present,
+            out_time=present,
+            retried=attempt - 1,
+        )
+        push = replace(push, **fields)
+        pushed = self.record(Pushed(message=Id(id), connection=self.connection, attempt=attempt))
+        self.hears(self._wires[id](push) if id in self._wires else push, fragments=fragments)
+        return pushed
+
+    def confirm(self, id: int | None, *, on: str | None = None, lost: bool = False) -> Entry:
+        """A Confirm, and what the service makes of it."""
+        said = self.says(Confirm(token=TOKEN, id=id), on=on)
+        connection = on or self.connection
+        if lost:
+            self.fault("lose_confirm", connection)
+        elif id is not None and id in self._messages and id not in self._settled:
+            self._settled.add(id)
+            self.record(Confirmed(message=Id(id), via="ws", connection=connection))
+        else:
+            self.record(UnknownConfirm(id=_id(id), via="ws", connection=connection))
+        return said
+
+    def fail(self, id: int, reason: str | None = None) -> Entry:
+        """A Failed, and what the service makes of it."""
+        said = self.says(Fail(token=TOKEN, id=id, reason=reason))
+        if id in self._messages and id not in self._settled:
+            self.record(Failed(message=Id(id), reason=reason, connection=self.connection))
+        else:
+            self.record(UnknownConfirm(id=Id(id), via="ws", connection=self.connection))
+        return said
+
+    def pull(self, *, token: str | None = TOKEN) -> Entry:
+        return self.says(PullRequest(token=token))
+
+    def expire(self, id: int) -> Entry:
+        self._settled.add(id)
+        return self.record(Expired(message=Id(id)))
+
+    # The client, as its adapter sees it
+
+    def received(
+        self,
+        id: int | None,
+        content: str | None = AS_SENT,
+        *,
+        client: str = CLIENT,
+        user_id: int | None = None,
+        data_id: int | None = None,
+        publish_time: int | None = None,
+    ) -> Entry:
+        """The handler is called; it gets the content that was sent unless the story says otherwise."""
+        message = self._messages.get(id) if id is not None else None
+        if content == AS_SENT:
+            content = message.content if message else None
+        return self.record(
+            Received(
+                client=client,
+                message=_id(id),
+                content=content,
+                user_id=_id(user_id),
+                data_id=_id(data_id),
+                publish_time=_id(publish_time),
+            )
+        )
+
+    def handled(self, id: int | None, outcome: Literal["ok", "fail", "raise"] = "ok", *, client: str = CLIENT) -> Entry:
+        return self.record(Handled(client=client, message=_id(id), outcome=outcome))
+
+    def handles(self, id: int, outcome: Literal["ok", "fail", "raise"] = "ok") -> Entry:
+        """The handler is called and done. That it is done is told."""
+        self.received(id)
+        return self.handled(id, outcome)
+
+    def takes(self, id: int) -> Entry:
+        """The handler is called, done, and the message confirmed. The Confirm is told."""
+        self.handles(id)
+        return self.confirm(id)
+
+    def started(self, *, client: str = CLIENT) -> Entry:
+        return self.record(ClientStarted(client=client))
+
+    def stopped(self, *, client: str = CLIENT) -> Entry:
+        return self.record(ClientStopped(client=client))
+
+    def died(self, *, client: str = CLIENT) -> Entry:
+        return self.record(ClientDied(client=client, status="exit status 1"))
+
+    def error(self, op: str | None = "start", *, client: str = CLIENT) -> Entry:
+        return self.record(ClientError(client=client, error="Invalid signature", op=op))
+
+    def fault(self, kind: str, target: str | None = None) -> Entry:
+        return self.record(Fault(kind=kind, target=target))
+
+
+def _id(value: int | None) -> Id | None:
+    return None if value is None else Id(value)
+
+
+def _bytes(what: ClientMessage | ServiceMessage | Frame | bytes) -> bytes:
+    if isinstance(what, bytes):
+        return what
+    return encode(what if isinstance(what, Frame) else what.to_frame())
+
+
+def judged(clause: str, story: Story) -> Judgement:
+    """What one clause says of a story."""
+    return judge(CLAUSES[clause], History(story.trace()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What one clause must say of one story."""
+
+    clause: str
+    result: Result
+    name: str
+
+
+#: Every proof that was declared so far.
+PROOFS: list[Proof] = []
+
+Telling = Callable[[Story], Evidence | None]
+Test = Callable[[], None]
+
+
+def passes(clause: str, *, times: int | None = None, **setting: Any) -> Callable[[Telling], Test]:
+    """The decorated story keeps the clause, and exercises it; exactly so many `times` when that is said."""
+
+    def check(judgement: Judgement, evidence: Evidence) -> None:
+        assert _messages(judgement) == [], _messages(judgement)
+        assert judgement.result == "pass", judgement.result
+        assert times is None or judgement.exercised == times, judgement.exercised
+
+    return _proof(clause, "pass", check, setting)
+
+
+def violates(clause: str, message: str, *, times: int | None = None, **setting: Any) -> Callable[[Telling], Test]:
+    """The decorated story breaks the clause once, with this message, proved by the entries that it returns."""
+
+    def check(judgement: Judgement, evidence: Evidence) -> None:
+        assert _messages(judgement) == [message], _messages(judgement)
+        found = judgement.violations[0].evidence
+        assert found == evidence, [(entry.seq, entry.event.name) for entry in found]
+        assert times is None or judgement.exercised == times, judgement.exercised
+
+    return _proof(clause, "violated", check, setting)
+
+
+def leaves_open(clause: str, **setting: Any) -> Callable[[Telling], Test]:
+    """The decorated story says nothing about the clause."""
+
+    def check(judgement: Judgement, evidence: Evidence) -> None:
+        assert _messages(judgement) == [], _messages(judgement)
+        assert judgement.result == "not_exercised", judgement.exercised
+
+    return _proof(clause, "not_exercised", check, setting)
+
+
+def _messages(judgement: Judgement) -> list[str]:
+    return [finding.message for finding in judgement.violations]
+
+
+def _proof(
+    clause: str, result: Result, check: Callable[[Judgement, Evidence], None], setting: dict[str, Any]
+) -> Callable[[Telling], Test]:
+    def declare(tell: Telling) -> Test:
+        PROOFS.append(Proof(clause=clause, result=result, name=tell.__name__))
+
+        def test() -> None:
+            for ack_first in (False, True):
+                story = Story(ack_first=ack_first, **setting)
+                evidence = tell(story) or ()
+                check(judged(clause, story), evidence)
+
+        test.__name__ = tell.__name__
+        test.__qualname__ = tell.__qualname__
+        test.__doc__ = tell.__doc__
+        test.__module__ = tell.__module__
+        return test
+
+    return declare

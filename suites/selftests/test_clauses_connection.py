@@ -1,0 +1,220 @@
+"""CON judged: hand-written reconnections."""
+
+from __future__ import annotations
+
+from stories import Evidence, Story, judged, leaves_open, passes, violates
+
+from tmcspec.events import Accepted
+
+# CON-1: back
+
+
+@passes("CON-1", times=2)
+def test_a_client_that_is_back_after_a_close_and_after_an_abort(story: Story) -> None:
+    story.connect()
+    story.close("service")
+    story.wait(10)
+    story.connect()
+    story.close("fault")
+    story.wait(29)
+    story.connect()
+
+
+@passes("CON-1", times=1)
+def test_hand_moved_seconds_are_not_the_clients(story: Story) -> None:
+    story.connect()
+    story.close()
+    story.advance(3600)
+    story.wait(10)
+    story.connect()
+
+
+@violates("CON-1", "the client was not back; 30.0 s passed")
+def test_a_client_that_does_not_come_back(story: Story) -> Evidence:
+    story.connect()
+    closed = story.close()
+    story.wait(30)
+    return (closed,)
+
+
+@violates("CON-1", "the client was not back; the client died (exit status 1)")
+def test_a_client_that_dies_of_a_close(story: Story) -> Evidence:
+    story.connect()
+    closed = story.close()
+    story.wait(1)
+    story.died()
+    return (closed,)
+
+
+@violates("CON-1", "the client was back only after 31.0 s")
+def test_a_client_that_comes_back_too_late(story: Story) -> Evidence:
+    story.connect()
+    closed = story.close()
+    story.wait(31)
+    story.connect()
+    return closed, story.last(Accepted)
+
+
+@violates("CON-1", "the client was not back; 40.0 s passed")
+def test_a_stop_long_after_does_not_excuse(story: Story) -> Evidence:
+    story.connect()
+    closed = story.close()
+    story.wait(40)
+    story.stopped()
+    return (closed,)
+
+
+@leaves_open("CON-1")
+def test_a_client_that_has_still_time_to_come_back(story: Story) -> None:
+    story.connect()
+    story.close()
+    story.wait(20)
+
+
+@leaves_open("CON-1")
+def test_a_client_that_closes_by_itself_or_was_never_accepted_need_not_come_back(story: Story) -> None:
+    story.connect()
+    story.close("client")
+    story.connects()
+    story.refuses()
+    story.close()
+    story.connect()
+    story.wait(60)
+
+
+@leaves_open("CON-1")
+def test_a_client_that_was_stopped_need_not_come_back(story: Story) -> None:
+    story.connect()
+    story.stopped()
+    story.close("service")
+    story.wait(60)
+
+
+@leaves_open("CON-1")
+def test_a_client_that_is_stopped_before_it_is_back_need_not_come_back(story: Story) -> None:
+    story.connect()
+    story.close("service")
+    story.wait(5)
+    story.stopped()
+    story.wait(60)
+
+
+@leaves_open("CON-1")
+def test_a_client_cannot_be_back_while_the_service_is_away(story: Story) -> None:
+    story.connect()
+    story.fault("unreachable")
+    story.close("service")
+    story.wait(60)
+    story.connect()
+
+
+@leaves_open("CON-1")
+def test_a_client_cannot_be_back_when_it_is_answered_oddly(story: Story) -> None:
+    story.connect()
+    story.close("service")
+    story.wait(10)
+    story.connects()
+    story.fault("connectack", story.connection)
+    story.refuses()
+    story.wait(60)
+
+
+@violates("CON-1", "the client was not back; 60.0 s passed")
+def test_an_outage_before_the_connection_began_excuses_nothing(story: Story) -> Evidence:
+    story.fault("unreachable")
+    story.wait(60)
+    story.connect()
+    closed = story.close("service")
+    story.wait(60)
+    return (closed,)
+
+
+# CON-3: apart
+
+
+@passes("CON-3", times=2)
+def test_attempts_that_are_apart(story: Story) -> None:
+    story.connect()
+    story.wait(600)
+    story.close()
+    story.wait(0.004)
+    story.connect()
+    story.close("client")
+    story.wait(0.95)
+    story.connect()
+
+
+@violates("CON-3", "0.004 s between two attempts")
+def test_a_client_that_hammers(story: Story) -> Evidence:
+    first = story.open()
+    story.close("client")
+    story.wait(0.004)
+    return first, story.open()
+
+
+@violates("CON-3", "0.500 s between two attempts")
+def test_hand_moved_seconds_are_no_pause(story: Story) -> Evidence:
+    first = story.open()
+    story.close("client")
+    story.advance(60)
+    story.wait(0.5)
+    return first, story.open()
+
+
+@violates("CON-3", "0.004 s between two attempts")
+def test_an_error_that_the_client_reports_by_itself_does_not_excuse(story: Story) -> Evidence:
+    first = story.open()
+    story.close("service")
+    story.error(None)
+    story.wait(0.004)
+    return first, story.open()
+
+
+@leaves_open("CON-3")
+def test_one_attempt_has_no_other_to_be_apart_from(story: Story) -> None:
+    story.connect()
+    story.close("service", on="c9")
+
+
+@leaves_open("CON-3")
+def test_two_connections_that_are_open_at_once_are_no_attempts_of_one_client(story: Story) -> None:
+    story.open()
+    story.open()
+    story.close("client", on="c2")
+    story.open()
+    story.close("client", on="c3")
+    story.open()
+
+
+@leaves_open("CON-3")
+def test_attempts_of_several_clients_cannot_be_told_apart(story: Story) -> None:
+    story.started(client="first")
+    story.started(client="second")
+    story.open()
+    story.close("client")
+    story.open()
+
+
+@leaves_open("CON-3")
+def test_attempts_of_the_application_are_its_own(story: Story) -> None:
+    story.open()
+    story.error("start")
+    story.close("client")
+    story.open()
+    story.stopped()
+    story.close("client")
+    story.open()
+    story.died()
+    story.close("client")
+    story.open()
+
+
+def test_two_thousand_reconnections_are_judged_one_by_one() -> None:
+    story = Story()
+    for _ in range(2000):
+        story.connect()
+        story.wait(1)
+        story.close()
+    story.wait(31)
+    assert judged("CON-1", story).exercised == 2000
+    assert judged("CON-3", story).exercised == 1999

@@ -1,0 +1,208 @@
+"""Connections: what was said on each, and what came of its handshakes.
+
+A connection may see several handshakes (observed: official Java, connecting asynchronously, repeats its CONNECT on a
+connection that was refused). Each lasts from its CONNECT to the next one. Whether the service writes down the frame of
+its answer or the meaning of it first makes no difference here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+from tmcspec.clauses.timeline import At
+from tmcspec.events import Accepted, Closed, Event, Fault, FrameIn, FrameOut, Opened, Refused, Signed, WsIn
+from tmcspec.frame import Frame, MessageType
+from tmcspec.messages import ClientMessage, ConnectAck, MessageError, ServiceMessage, from_client, from_service
+from tmcspec.trace import Entry, Trace
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Said:
+    """A frame from the client; `message` is None when it does not decode or makes no sense.
+
+    Attributes:
+        lost: the service did on purpose as if it had never come.
+        following: the next frame on the connection.
+    """
+
+    at: At[FrameIn]
+    message: ClientMessage | None
+    lost: bool = False
+    following: Said | None = None
+
+    @property
+    def entry(self) -> Entry:
+        return self.at.entry
+
+    @property
+    def connection(self) -> str:
+        return self.at.event.connection
+
+    def is_a(self, kind: MessageType) -> bool:
+        """Whether its frame is of this type, whatever else it says."""
+        frame = self.at.event.frame
+        return frame is not None and frame.type == kind
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Handshake:
+    """A CONNECT, what the service found of it, and what it answered.
+
+    Attributes:
+        connect: the CONNECT.
+        signed: what the service found of its sign.
+        ack: the CONNECTACK, as a frame, and `answer`, what it says.
+        accepted, refused: what the service meant by it.
+        scripted: the answer was made up on purpose.
+        use: the first SEND after the answer.
+        following: the next CONNECT on the connection.
+    """
+
+    connect: Said
+    signed: At[Signed] | None = None
+    ack: At[FrameOut] | None = None
+    answer: ConnectAck | None = None
+    accepted: At[Accepted] | None = None
+    refused: At[Refused] | None = None
+    scripted: bool = False
+    use: Said | None = None
+    following: Said | None = None
+
+    @property
+    def flag(self) -> int:
+        frame = self.connect.at.event.frame
+        return frame.flag if frame else 0
+
+    @property
+    def answered(self) -> Entry | None:
+        """Where the service first shows its answer."""
+        shown = [at.entry for at in (self.ack, self.accepted, self.refused) if at]
+        return min(shown, key=lambda entry: entry.seq, default=None)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the client was accepted, and told so rightly."""
+        if self.answer is None:
+            return self.accepted is not None
+        told = self.answer.token is not None and not self.answer.refused and self.answer.flag == self.flag
+        return told and self.accepted is not None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Conversation:
+    """Everything on one connection, in order.
+
+    Attributes:
+        opened: None when the trace begins later.
+        tokens: those that were given out on it.
+        text: the first text message from the client.
+        ending: where the service began to end it on purpose.
+        closed: its end.
+        cut: its end, when that was not the client's doing, or was what its application had asked for. What the client
+            still owed on this connection, it could not do any more.
+    """
+
+    connection: str
+    opened: At[Opened] | None = None
+    said: list[Said] = field(default_factory=list)
+    handshakes: list[Handshake] = field(default_factory=list)
+    accepted: list[At[Accepted]] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    text: At[WsIn] | None = None
+    ending: Entry | None = None
+    closed: At[Closed] | None = None
+    cut: At[Closed] | None = None
+
+    def taking(self) -> list[tuple[Accepted, float, float]]:
+        """From when to when, in service time, which group's messages could be pushed on it."""
+        connects = [handshake.connect.entry for handshake in self.handshakes]
+        ends = [entry for entry in (self.ending, self.closed and self.closed.entry) if entry]
+        spans = []
+        for at in self.accepted:
+            # A connection is what its latest CONNECT makes of it.
+            index = bisect_right(connects, at.seq, key=lambda entry: entry.seq)
+            over = min((entry.time for entry in (*connects[index : index + 1], *ends)), default=float("inf"))
+            spans.append((at.event, at.time, over))
+        return spans
+
+
+def read_conversations(trace: Trace) -> dict[str, Conversation]:
+    """All connections of a trace by name, in the order in which they first appear."""
+    conversations: dict[str, Conversation] = {}
+    for entry in trace.entries:
+        event = entry.event
+        name = event.target if isinstance(event, Fault) else getattr(event, "connection", None)
+        # The target of a fault may be anything.
+        if name is None or (isinstance(event, Fault) and name not in conversations):
+            continue
+        if name not in conversations:
+            conversations[name] = Conversation(connection=name)
+        _read(conversations[name], entry, event)
+    return conversations
+
+
+def _read(conversation: Conversation, entry: Entry, event: Event) -> None:
+    match event:
+        case Opened():
+            conversation.opened = conversation.opened or At(entry=entry, event=event)
+        case Closed():
+            conversation.closed = conversation.closed or At(entry=entry, event=event)
+        case WsIn(opcode="text"):
+            conversation.text = conversation.text or At(entry=entry, event=event)
+        case FrameIn():
+            _read_said(conversation, Said(at=At(entry=entry, event=event), message=_from_client(event)))
+        case Fault(kind="disconnect" | "abort"):
+            conversation.ending = conversation.ending or entry
+        case Fault(kind="lose_confirm") if conversation.said:
+            conversation.said[-1].lost = True
+        case _:
+            if isinstance(event, Accepted):
+                conversation.accepted.append(At(entry=entry, event=event))
+                conversation.tokens.add(event.token)
+            if conversation.handshakes:
+                _read_answer(conversation.handshakes[-1], entry, event)
+
+
+def _read_said(conversation: Conversation, said: Said) -> None:
+    if conversation.said:
+        conversation.said[-1].following = said
+    conversation.said.append(said)
+    last = conversation.handshakes[-1] if conversation.handshakes else None
+    if said.is_a(MessageType.CONNECT):
+        conversation.handshakes.append(Handshake(connect=said))
+        if last:
+            last.following = said
+    elif last and last.use is None and last.answered and said.is_a(MessageType.SEND):
+        last.use = said
+
+
+def _read_answer(handshake: Handshake, entry: Entry, event: Event) -> None:
+    match event:
+        case Signed():
+            handshake.signed = handshake.signed or At(entry=entry, event=event)
+        case Accepted():
+            handshake.accepted = handshake.accepted or At(entry=entry, event=event)
+        case Refused():
+            handshake.refused = handshake.refused or At(entry=entry, event=event)
+        case FrameOut(frame=Frame() as frame) if handshake.ack is None and frame.type == MessageType.CONNECTACK:
+            answer = from_service(frame)
+            assert isinstance(answer, ConnectAck)
+            handshake.ack, handshake.answer = At(entry=entry, event=event), answer
+        case Fault(kind="connectack"):
+            handshake.scripted = True
+
+
+def _from_client(event: FrameIn) -> ClientMessage | None:
+    try:
+        return from_client(event.frame) if event.frame else None
+    except MessageError:
+        return None
+
+
+def from_out(event: FrameOut) -> ServiceMessage | None:
+    """What a frame to the client says; None when it does not decode or makes no sense."""
+    try:
+        return from_service(event.frame) if event.frame else None
+    except MessageError:
+        return None

@@ -1,0 +1,333 @@
+"""HSK: the handshake, from the first frame on a connection to the token."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
+from tmcspec.clauses.conversation import Handshake, Said
+from tmcspec.clauses.history import History
+from tmcspec.events import (
+    Accepted,
+    ClientError,
+    ClientStarted,
+    ClientStopped,
+    Fault,
+    Opened,
+    Refused,
+    Signed,
+)
+from tmcspec.frame import MessageType, ValueType
+from tmcspec.messages import Connect
+from tmcspec.timing import CONNECTACK_PATIENCE
+from tmcspec.trace import Entry
+
+CLAUSES = Catalogue()
+clause = CLAUSES.clause
+
+#: How far a CONNECT timestamp may be from the present, in seconds. The HTTP gateway's tolerance; none is known for
+#: CONNECT.
+TIMESTAMP_TOLERANCE = 600.0
+
+
+@clause(
+    "HSK-1",
+    Level.MUST,
+    Binds.CLIENT,
+    "The first TMC frame on a connection is CONNECT, in a binary WebSocket message; nothing else precedes the "
+    "CONNECTACK.",
+    source="observed: every published client; tmc.js pulls before the answer when it is late",
+)
+def first_frame_is_connect(history: History) -> Iterator[Finding]:
+    """Before the CONNECTACK there is no token, so whatever else is sent cannot be attributed to an application."""
+    for conversation in history.conversations.values():
+        answered = next((each.answered for each in conversation.handshakes if each.answered), None)
+        end = answered.seq if answered else float("inf")
+        first = next((said for said in conversation.said if said.entry.seq < end), None)
+        other = next((said for said in conversation.said if not said.is_a(MessageType.CONNECT)), None)
+        if conversation.opened is None:
+            continue  # the trace begins later, and so does not show what came first
+        if conversation.text and conversation.text.seq < end:
+            yield broken("a text message came before the CONNECTACK", conversation.text.entry)
+        elif other and other.entry.seq < end:
+            yield broken(f"{_named(other)} came before the CONNECTACK", other.entry)
+        elif first:
+            yield held(first.entry)
+
+
+@clause(
+    "HSK-2",
+    Level.MUST,
+    Binds.CLIENT,
+    "CONNECT carries app_key, group_name, timestamp and sign, all as strings.",
+    source="observed: every published client",
+)
+def connect_carries_four_strings(history: History) -> Iterator[Finding]:
+    """The service checks the sign over the first three; a missing or differently typed field is a wrong sign."""
+    for handshake in history.handshakes:
+        said = handshake.connect
+        frame = said.at.event.frame
+        fields = {key: type_ for key, type_, _ in frame.content or ()} if frame else {}
+        wanted = ("app_key", "group_name", "timestamp", "sign")
+        wrong = [key for key in wanted if fields.get(key) is not ValueType.STRING]
+        if wrong:
+            yield broken(f"CONNECT has no string {', '.join(wrong)}", said.entry)
+        else:
+            yield held(said.entry)
+
+
+@clause(
+    "HSK-3",
+    Level.MUST,
+    Binds.CLIENT,
+    "sign is the upper-case hexadecimal MD5 of secret + sorted names and values of exactly app_key, group_name "
+    "and timestamp + secret.",
+    source="observed: every published client; computed by the official Java SDK",
+)
+def sign_is_right(history: History) -> Iterator[Finding]:
+    """The trace holds no signs, only what the service found of them."""
+    what = {"wrong": "is not the expected digest", "case": "is not in upper case", "missing": "is missing"}
+    for at in history.events(Signed):
+        if at.event.sign in what:
+            yield broken(f"sign {what[at.event.sign]}", at.entry)
+        elif at.event.sign == "right":
+            yield held(at.entry)
+
+
+@clause(
+    "HSK-4",
+    Level.SHOULD,
+    Binds.CLIENT,
+    f"timestamp is the present time in decimal epoch milliseconds, within {TIMESTAMP_TOLERANCE:.0f} seconds.",
+    source="observed: all published clients but C#, which sends .NET ticks of local time",
+)
+def timestamp_is_now(history: History) -> Iterator[Finding]:
+    """Production evidently accepts the C# ticks, so it is not known to look at the age; a service that did would refuse
+    them. A missing timestamp is the matter of HSK-2.
+    """
+    if history.trace.world == "recorded" and not history.trace.epoch_ms:
+        return  # nobody knows when that was
+    for handshake in history.handshakes:
+        said = handshake.connect
+        if not isinstance(said.message, Connect) or not said.message.timestamp:
+            continue
+        text = said.message.timestamp
+        if not (text.isascii() and text.isdecimal()):
+            yield broken(f"timestamp is {text[:40]!r}, not a decimal number", said.entry)
+            continue
+        present = history.trace.epoch_ms / 1000 + history.client_time(said.entry)
+        # An entry has no more than 19 digits in a row: longer ones are masked, like the sign.
+        away = abs(int(text) / 1000 - present)
+        if away > TIMESTAMP_TOLERANCE:
+            yield broken(f"timestamp {text} is {away:.0f} s away from the present", said.entry)
+        else:
+            yield held(said.entry)
+
+
+@clause(
+    "HSK-5",
+    Level.SHOULD,
+    Binds.CLIENT,
+    "CONNECT has a flag above 0, and a CONNECTACK with another flag is not taken for its answer.",
+    source="observed: the official Java and C# clients; Node and PHP clients send no flag and never look at it",
+)
+def flag_matches_answer_to_question(history: History) -> Iterator[Finding]:
+    """The flag is the only thing that tells which question an answer belongs to."""
+    for handshake in history.handshakes:
+        if handshake.flag <= 0:
+            yield broken("CONNECT has no flag", handshake.connect.entry)
+        else:
+            yield held(handshake.connect.entry)
+        answer = handshake.answer
+        if answer and answer.token is not None and not answer.refused and answer.flag != handshake.flag:
+            yield from _not_used(history, handshake, f"an answer with flag {answer.flag} to flag {handshake.flag}")
+
+
+@clause(
+    "HSK-6",
+    Level.MUST,
+    Binds.CLIENT,
+    "A refused connection (CONNECTACK with a code above 0, or a phrase) is not used: no SEND follows on it.",
+    source="observed: reference server and official clients; tmc.js pulls on without a token",
+)
+def refused_connection_is_not_used(history: History) -> Iterator[Finding]:
+    """A client that goes on after a refusal looks alive and receives nothing, for ever."""
+    for handshake in history.handshakes:
+        if not handshake.refused and not (handshake.answer and handshake.answer.refused):
+            continue
+        refusal = handshake.refused or handshake.ack
+        assert refusal is not None
+        if handshake.use:
+            yield broken(f"{_named(handshake.use)} after the refusal", refusal.entry, handshake.use.entry)
+        elif handshake.following or _left_alone(history, handshake, refusal.entry):
+            yield held(refusal.entry)
+
+
+@clause(
+    "HSK-7",
+    Level.MUST,
+    Binds.CLIENT,
+    "When the first connection is refused, or the address does not answer, the application is told.",
+    source="S21: 连接失败时会抛出异常, 请不要捕获, 避免未连接而不知晓",
+    needs_handlers=True,
+)
+def refused_first_connection_is_told(history: History) -> Iterator[Finding]:
+    """Told means that starting the client fails in the library's own way. A process that dies of it was not told, it
+    was killed. A client that tried again and was accepted in time had nothing to tell.
+    """
+    started = next(history.events(ClientStarted), None)
+    accepted = next(history.events(Accepted), None)
+    refused = next(history.events(Refused), None)
+    away = next((at for at in history.events(Fault) if at.event.kind == "unreachable"), None)
+    trouble = min((at.entry for at in (refused, away) if at), key=lambda entry: entry.seq, default=None)
+    if trouble is None or (accepted and accepted.seq < trouble.seq) or (started and started.seq < trouble.seq):
+        return
+    told = next((at for at in history.events(ClientError) if at.event.op == "start" and at.seq > trouble.seq), None)
+    rightly = started is not None and accepted is not None and accepted.seq < started.seq
+    if told and (started is None or told.seq < started.seq):
+        yield held(trouble, told.entry)
+    elif started and not rightly:
+        yield broken("the application was told that the client is connected", trouble, started.entry)
+    elif started and history.between(trouble, started.entry) <= history.trace.patience:
+        return
+    elif why := history.overdue(trouble):
+        yield broken(f"the application was not told; {why}", trouble)
+
+
+@clause(
+    "HSK-8",
+    Level.MUST,
+    Binds.CLIENT,
+    "Every SEND carries the token of an accepted CONNECTACK.",
+    source="observed: reference server and official clients; tmc.js and the PHP clients may pull without one",
+)
+def every_send_carries_a_token(history: History) -> Iterator[Finding]:
+    """The token tells the service whose message this is; it belongs to the identity, not to the connection."""
+    given = iter(history.events(Accepted))
+    following = next(given, None)
+    known: set[str | None] = set()
+    for said in history.said:
+        while following and following.seq < said.entry.seq:
+            known.add(following.event.token)
+            following = next(given, None)
+        frame = said.at.event.frame
+        # Where the trace begins later, it does not show what was given out before.
+        if frame is None or frame.type != MessageType.SEND or history.conversations[said.connection].opened is None:
+            continue
+        if frame.token in known:
+            yield held(said.entry)
+        else:
+            what = "without a token" if frame.token is None else "with a token that was never given out"
+            yield broken(f"{_named(said)} {what}", said.entry)
+
+
+@clause(
+    "HSK-9",
+    Level.SHOULD,
+    Binds.CLIENT,
+    f"A CONNECTACK that never comes is given up within {CONNECTACK_PATIENCE:.0f} s.",
+    source="observed: Java waits 5 s, C# 10 s; Node, Python and PHP clients wait for ever",
+)
+def silent_handshake_is_given_up(history: History) -> Iterator[Finding]:
+    """A client that waits for ever is indistinguishable from one with nothing to do. Giving up shows as a close, as an
+    error to the application, or as another attempt.
+    """
+    for handshake in history.handshakes:
+        if handshake.answered:
+            continue
+        connect = handshake.connect.entry
+        conversation = history.conversations[handshake.connect.connection]
+        signs: list[Entry] = [at.entry for kind in (ClientError, Opened) if (at := history.first_after(kind, connect))]
+        if handshake.following:
+            signs.append(handshake.following.entry)
+        if conversation.closed and not conversation.cut:
+            signs.append(conversation.closed.entry)
+        sign = min(signs, key=lambda entry: entry.seq, default=None)
+        if sign and history.between(connect, sign) <= CONNECTACK_PATIENCE:
+            yield held(connect, sign)
+        elif why := history.overdue(connect, CONNECTACK_PATIENCE, on=conversation.connection):
+            yield broken(f"still waiting for a CONNECTACK; {why}", connect)
+
+
+@clause(
+    "HSK-10",
+    Level.SHOULD,
+    Binds.CLIENT,
+    "A CONNECTACK without a token is not success.",
+    source="observed: Java reports 'got empty token'; tmc.js, tmcpy and the Node SDK go on",
+)
+def no_token_is_no_success(history: History) -> Iterator[Finding]:
+    """Without a token nothing that the client sends can be attributed, so nothing it handles will ever be confirmed."""
+    for handshake in history.handshakes:
+        if handshake.answer and handshake.answer.token is None and not handshake.answer.refused:
+            yield from _not_used(history, handshake, "an answer without a token")
+
+
+@clause(
+    "HSK-11",
+    Level.MUST,
+    Binds.SERVICE,
+    "Every CONNECT is answered: one with a right sign is accepted; a wrong sign, an unknown app, an unknown group or "
+    "an app without a subscription is refused with a code and a phrase.",
+    source="S71 (isv.tmc-switch-off); observed: codes of the gateway; the sign check is inferred",
+)
+def handshake_is_answered_rightly(history: History) -> Iterator[Finding]:
+    """Holds for whatever handshake a published client sends: odd Host, odd Origin, weak key, CONNECT after an empty
+    PING. Answers that were made up on purpose are left out.
+    """
+    for handshake in history.handshakes:
+        signed, accepted, refused = handshake.signed, handshake.accepted, handshake.refused
+        if signed is None or handshake.scripted:
+            continue
+        if accepted and signed.event.sign != "right":
+            yield broken(f"accepted though the sign was {signed.event.sign}", signed.entry, accepted.entry)
+        elif refused and not (refused.event.code > 0 and refused.event.phrase):
+            code, phrase = refused.event.code, refused.event.phrase
+            yield broken(f"refused with code {code} and phrase {phrase!r}", signed.entry, refused.entry)
+        elif answered := handshake.answered:
+            yield held(signed.entry, answered)
+        elif _was_ignored(history, handshake, signed.entry):
+            yield broken("the CONNECT was not answered", signed.entry)
+
+
+def _was_ignored(history: History, handshake: Handshake, since: Entry) -> bool:
+    """Whether the service had time to answer, and the connection to do it on."""
+    closed = history.conversations[handshake.connect.connection].closed
+    ends = (handshake.following and handshake.following.entry, closed and closed.entry, history.trace.entries[-1])
+    return min(entry.time for entry in ends if entry) - since.time >= CONNECTACK_PATIENCE
+
+
+def _left_alone(history: History, handshake: Handshake, since: Entry) -> bool:
+    """Whether the client has done with a connection: it closed it, or had time enough to use it."""
+    conversation = history.conversations[handshake.connect.connection]
+    by_client = conversation.closed is not None and conversation.closed.event.by == "client"
+    return by_client or history.overdue(since, on=conversation.connection) is not None
+
+
+def _not_used(history: History, handshake: Handshake, what: str) -> Iterator[Finding]:
+    """Findings for an answer that must not count as success."""
+    assert handshake.ack is not None
+    out = handshake.ack.entry
+    started = history.first_after(ClientStarted, out)
+    if handshake.use:
+        yield broken(f"{what} was taken for success: {_named(handshake.use)} followed", out, handshake.use.entry)
+    elif started and not _rightly_started(history, out, started.entry):
+        yield broken(f"{what} was taken for success: the client reported itself connected", out, started.entry)
+    elif told := history.first_after(ClientError, out):
+        yield held(out, told.entry)
+    elif handshake.following or _left_alone(history, handshake, out):
+        yield held(out)
+
+
+def _rightly_started(history: History, out: Entry, started: Entry) -> bool:
+    """Whether a client that reports itself connected after an odd answer may mean another one, since its last stop."""
+    stopped = history.last_before(ClientStopped, out)
+    index = bisect_left(history.successes, stopped.seq if stopped else 0)
+    return index < len(history.successes) and history.successes[index] < started.seq
+
+
+def _named(said: Said) -> str:
+    if said.message is not None:
+        return type(said.message).__name__
+    return "a frame that does not decode" if said.at.event.frame is None else "a frame of unknown meaning"

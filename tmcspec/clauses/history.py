@@ -1,0 +1,228 @@
+"""A trace, read once for all judges: what was said on each connection, and what became of each delivery.
+
+Three ideas that the judges share:
+
+*Client time* (`Timeline`). The service clock can be moved by hand while the client's own timers stay real.
+
+*Overdue* (`History.overdue`). A client that has not acted is guilty only when it had its full patience, or died. What
+it owed on a connection that was taken from it, it does not owe any more: the message comes again.
+
+*Lost ids* (`History.misread`, `Naming`). A client that rounds ids answers for another message, or for none. That is the
+business of the LID clauses alone; the others would only accuse the same defect again.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+from tmcspec.clauses.conversation import Handshake, Said, from_out, read_conversations
+from tmcspec.clauses.deliveries import Delivery, DeliveryReader
+from tmcspec.clauses.naming import Naming
+from tmcspec.clauses.timeline import At, Timeline
+from tmcspec.events import ClientDied, ClientStopped, FrameOut, Produced
+from tmcspec.ids import misreadings
+from tmcspec.messages import Push, ServiceMessage
+from tmcspec.trace import Entry, Trace
+
+#: A run waits for its patience by timers of its own, which may fire a little early.
+PUNCTUAL = 0.99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misreading:
+    """What a client made of an id, and where that shows."""
+
+    reading: str
+    value: int
+    witness: Entry
+
+
+class History(Timeline):
+    """A trace with its indices. Built once; judges only read it.
+
+    Attributes:
+        conversations: all connections, by name.
+        said: all frames from the client, in order.
+        lives: all messages, in the order of their production.
+        deliveries: all pushes of produced messages, in order.
+        naming: the ids that the client named.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__(trace)
+        self.conversations = read_conversations(trace)
+        for conversation in self.conversations.values():
+            closed, opened = conversation.closed, conversation.opened
+            if closed and closed.event.by == "client":
+                stopped = self.last_before(ClientStopped, closed.entry)
+                asked = stopped is not None and (opened is None or opened.seq < stopped.seq)
+                conversation.cut = closed if asked else None
+            else:
+                conversation.cut = closed
+        said = [said for conversation in self.conversations.values() for said in conversation.said]
+        self.said: Sequence[Said] = sorted(said, key=lambda each: each.entry.seq)
+        self.naming = Naming(self, self.said)
+        reader = DeliveryReader(self, self.conversations, self.naming)
+        self.lives, self.deliveries, self._by_id = reader.lives, reader.deliveries, reader.by_id
+        self._heard: dict[int, ServiceMessage | None] = {}
+        self._pushes: dict[Delivery, Push | None] = {}
+        self._misread: dict[int, Misreading | None] = {}
+        self._surplus: dict[int, Entry | None] = {}
+
+    # What a client still owes
+
+    @cached_property
+    def several_clients(self) -> bool:
+        """Whether more than one client shows, so that it cannot be told whose a connection is."""
+        names = (getattr(entry.event, "client", None) for entry in self.trace.entries)
+        return len({name for name in names if name is not None}) > 1
+
+    def death(self, after: Entry, client: str | None = None) -> At[ClientDied] | None:
+        """The next death of a client after an entry; None for the client that there is, when there is only one."""
+        if client is None and self.several_clients:
+            return None
+        died = self.first_after(ClientDied, after)
+        while died and client is not None and died.event.client != client:
+            died = self.first_after(ClientDied, died.entry)
+        return died
+
+    def overdue(self, since: Entry, limit: float | None = None, *, on: str | None = None) -> str | None:
+        """Why a client that should have acted after `since` will not any more; None while it still may.
+
+        Args:
+            since: what it should have acted upon.
+            limit: seconds of client time that it had; None for the patience of the run.
+            on: the connection that it needed for it, if any. One that was cut in the meantime excuses it.
+        """
+        patience = (self.trace.patience if limit is None else limit) * PUNCTUAL
+        cut = self.conversations[on].cut if on is not None else None
+        died = self.death(since)
+        if cut and self.between(since, cut.entry) < patience and not (died and died.seq < cut.seq):
+            return None
+        if died and self.between(since, died.entry) < patience:
+            return f"the client died ({died.event.status})"
+        left = self.left(since)
+        return f"{left:.1f} s passed" if left >= patience else None
+
+    def unanswered(self, delivery: Delivery) -> str | None:
+        """As `overdue`, for the answer to a delivery, whose handler takes its time."""
+        limit = self.trace.patience + delivery.instruction.delay
+        return self.overdue(delivery.pushed.entry, limit, on=delivery.connection)
+
+    # Frames to the client
+
+    def heard(self, out: At[FrameOut]) -> ServiceMessage | None:
+        """What a frame to the client said; None when it does not decode or makes no sense."""
+        if out.seq not in self._heard:
+            self._heard[out.seq] = from_out(out.event)
+        return self._heard[out.seq]
+
+    def push(self, delivery: Delivery) -> Push | None:
+        """The push as a client could read it; None when it was odd beyond use: without its id, topic or token."""
+        if delivery not in self._pushes:
+            self._pushes[delivery] = self._read_push(delivery)
+        return self._pushes[delivery]
+
+    def _read_push(self, delivery: Delivery) -> Push | None:
+        message = self.heard(delivery.out) if delivery.out else None
+        if not isinstance(message, Push) or message.id != delivery.id or message.topic is None:
+            return None
+        tokens = self.conversations[delivery.connection].tokens
+        return message if message.token in tokens or (message.token and not tokens) else None
+
+    def plain(self, delivery: Delivery) -> bool:
+        """Whether there was nothing odd about its frame, so that it excuses nobody."""
+        out = delivery.out
+        if out is None or out.event.fragments > 1 or self.push(delivery) is None:
+            return False
+        return out.event.frame is not None and not out.event.frame.anomalies
+
+    # Handshakes
+
+    @cached_property
+    def handshakes(self) -> Sequence[Handshake]:
+        """All handshakes, connection by connection."""
+        return [each for conversation in self.conversations.values() for each in conversation.handshakes]
+
+    @cached_property
+    def successes(self) -> Sequence[int]:
+        """Where clients were accepted and told so rightly: the places in the trace, in order."""
+        return sorted(each.accepted.seq for each in self.handshakes if each.accepted and each.succeeded)
+
+    @cached_property
+    def _spans(self) -> dict[tuple[str, str], tuple[list[float], list[float]]]:
+        """By group, from when connections took its messages, in order, and until when one of those so far did."""
+        spans: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        for conversation in self.conversations.values():
+            for accepted, start, end in conversation.taking():
+                spans.setdefault((accepted.app_key, accepted.group), []).append((start, end))
+        found = {}
+        for group, each in spans.items():
+            each.sort()
+            found[group] = [start for start, _ in each], list(accumulate((end for _, end in each), max))
+        return found
+
+    def reachable(self, message: Produced, start: float, end: float) -> bool:
+        """Whether one connection took messages of this one's group all the way from service time `start` to `end`."""
+        starts, ends = self._spans.get((message.app_key, message.group), ([], []))
+        index = bisect_right(starts, start)
+        return index > 0 and ends[index - 1] >= end
+
+    # Ids
+
+    def misread(self, message: int) -> Misreading | None:
+        """What the client made of a pushed id that it never confirmed as it is; None when nothing shows that."""
+        if message not in self._misread:
+            self._misread[message] = next(self._misreadings(message), None)
+        return self._misread[message]
+
+    def _misreadings(self, message: int) -> Iterator[Misreading]:
+        life = self._by_id.get(message)
+        if message in self.naming.confirms or life is None or not life.deliveries:
+            return
+        for reading, value in misreadings(message).items():
+            witness = self.surplus(value) if value in self._by_id else self.naming.last_named.get(value)
+            if witness and witness.seq > life.deliveries[0].pushed.seq:
+                yield Misreading(reading=reading, value=value, witness=witness)
+
+    def surplus(self, value: int) -> Entry | None:
+        """A confirm of a produced message that its own handler cannot have caused; None when there is none.
+
+        Its handler may have caused one for each delivery, if it was told to succeed.
+        """
+        if value not in self._surplus:
+            self._surplus[value] = self._find_surplus(value)
+        return self._surplus[value]
+
+    def _find_surplus(self, value: int) -> Entry | None:
+        deliveries = self._by_id[value].deliveries
+        confirms = self.naming.confirms.get(value, [])
+        early = [each for each in confirms if not deliveries or each.entry.seq < deliveries[0].pushed.seq]
+        due = sum(each.instruction.outcome == "ok" for each in deliveries)
+        if early or len(confirms) > due:
+            return (early or confirms)[-1].entry
+        return None
+
+    def produced(self, value: int) -> Entry | None:
+        """Where the message with this id was produced, if it was."""
+        life = self._by_id.get(value)
+        return life.produced.entry if life else None
+
+
+def same_content(sent: str | None, got: str | None) -> bool:
+    """Whether a client was given the content that was sent.
+
+    A library may hand JSON over parsed, and its adapter writes it down again: then the value counts, not the text.
+    Absent and empty content are not told apart on the wire (the official codec reads an empty string as null).
+    """
+    if (sent or "") == (got or ""):
+        return True
+    try:
+        return bool(json.loads(sent or "") == json.loads(got or ""))
+    except (ValueError, RecursionError):
+        return False
