@@ -1,0 +1,152 @@
+"""The bundled reference core as a client under test, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+
+from tmcspec import __version__
+from tmcspec.client import FailMessage, Handled, Message, Observation, Offline, Online, Received, TmcClient, TmcError
+from tmcspec.instruction import instruction
+
+from .contract import (
+    Answer,
+    ClientEvent,
+    ClientHandled,
+    ClientInfo,
+    ClientOffline,
+    ClientOnline,
+    ClientReceived,
+    OnEvent,
+    StartOptions,
+    SubjectError,
+)
+
+
+class HandlerRaised(Exception):
+    """What a handler raises that was told to raise."""
+
+
+class ReferenceSubject:
+    """A `Subject` around `TmcClient`, or a subclass of it.
+
+    Args:
+        wall_clock: seconds since the epoch, for the timestamps of its CONNECTs.
+        rng: for its backoff.
+        client_type: which client; a subclass of `TmcClient`.
+    """
+
+    def __init__(
+        self,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+        client_type: type[TmcClient] = TmcClient,
+    ) -> None:
+        self._wall_clock = wall_clock
+        self._rng = rng
+        self._type = client_type
+        self._client: TmcClient | None = None
+        self._on_event: OnEvent = lambda event: None
+        self._died: asyncio.Future[SubjectError] | None = None
+
+    @property
+    def info(self) -> ClientInfo:
+        return ClientInfo(
+            name="tmcspec reference core",
+            version=__version__,
+            language="python",
+            transport="in-process",
+            capabilities=frozenset({"push", "fail", "raise", "reconnect", "graceful_stop"}),
+        )
+
+    @property
+    def died(self) -> asyncio.Future[SubjectError]:
+        """Never completes: this client lives and dies with the runner."""
+        if self._died is None:
+            self._died = asyncio.get_running_loop().create_future()
+        return self._died
+
+    @property
+    def log(self) -> str:
+        return ""
+
+    async def open(self, on_event: OnEvent) -> None:
+        self._on_event = on_event
+
+    async def start(self, options: StartOptions) -> Answer:
+        client = self._type(
+            app_key=options.app_key,
+            app_secret=options.app_secret,
+            group=options.group,
+            url=options.url,
+            handler=_obey,
+            wall_clock=self._wall_clock,
+            rng=self._rng,
+            observer=self._observe,
+        )
+        try:
+            await client.start()
+        except (TmcError, OSError) as error:
+            return Answer(status="raised", error=str(error), code=getattr(error, "code", None))
+        self._client = client
+        return Answer(status="result")
+
+    async def publish(self, *, topic: str, content: str, session: str | None) -> Answer:
+        return Answer(status="unsupported", error="the reference core does not publish")
+
+    async def stop(self) -> Answer:
+        await self.close()
+        return Answer(status="result")
+
+    async def probe(self) -> None:
+        """Alive as long as this loop is."""
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.stop(grace=1.0)
+
+    def check(self) -> None:
+        """Nothing can go wrong with it that would not be an exception here."""
+
+    def _observe(self, seen: Observation) -> None:
+        self._on_event(_translated(seen))
+
+
+async def _obey(message: Message) -> None:
+    """The handler of a client under test: does what the message says."""
+    told = instruction(message.content)
+    if told.delay_ms:
+        await asyncio.sleep(told.delay)
+    match told.outcome:
+        case "fail":
+            raise FailMessage(told.reason or "")
+        case "raise":
+            raise HandlerRaised(*([told.reason] if told.reason is not None else []))
+        case "hang":
+            await asyncio.get_running_loop().create_future()
+
+
+def _translated(seen: Observation) -> ClientEvent:
+    match seen:
+        case Received(message=message):
+            return ClientReceived(
+                message_id=message.id,
+                topic=message.topic,
+                content=message.content,
+                user_id=message.user_id,
+                nick=message.nick,
+                publisher=message.publisher,
+                data_id=None if message.data_id is None else str(message.data_id),
+                publish_time=message.time,
+                outgoing_time=message.out_time,
+            )
+        case Handled(message=message, outcome=outcome):
+            return ClientHandled(message_id=message.id, outcome=outcome.kind)
+        case Online():
+            return ClientOnline()
+        case Offline(error=error):
+            return ClientOffline(error=str(error))
