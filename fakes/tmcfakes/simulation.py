@@ -35,7 +35,11 @@ def simulate(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         >>> simulate(an_hour)
         3600.0
     """
-    if asyncio._get_running_loop() is not None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
         raise RuntimeError("simulate() makes an event loop of its own; call it from outside of any")
     with asyncio.Runner(loop_factory=async_solipsism.EventLoop) as runner:
         return runner.run(main())

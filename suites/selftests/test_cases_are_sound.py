@@ -1,0 +1,61 @@
+"""The cases themselves: each does what it says, with a client that does everything right."""
+
+from __future__ import annotations
+
+import pytest
+from harness import collected
+
+from tmcspec.clauses import CLAUSES, Binds
+from tmcsuites.adapters.reference import ReferenceSubject
+from tmcsuites.report.results import trace_name
+from tmcsuites.verdict import CaseResult, Verdict
+from tmcsuites.worlds import Setting, run_case
+
+CASES = collected()
+
+SETTING = Setting(
+    world="simulated",
+    subject=lambda wall_clock, rng: ReferenceSubject(wall_clock=wall_clock, rng=rng),
+    clauses=tuple(CLAUSES.values()),
+    seed=0,
+)
+
+
+@pytest.mark.parametrize("id", CASES)
+def test_the_reference_core_passes_a_case_that_exercises_what_it_declares(id: str) -> None:
+    result = run_case(id, *CASES[id], SETTING)
+    assert (result.verdict, result.message) == (Verdict.PASS, "")
+    exercised = {judgement.clause.id for judgement in result.judgements if judgement.exercised}
+    assert set(result.clauses) == set(CASES[id][0].clauses) <= exercised
+    # Nor does it break anything that the case is not about.
+    assert [judgement.clause.id for judgement in result.judgements if judgement.violations] == []
+
+
+@pytest.mark.parametrize("id", CASES)
+def test_a_case_says_what_it_does(id: str) -> None:
+    assert (CASES[id][1].__doc__ or "").strip().endswith(".")
+
+
+@pytest.mark.parametrize("id", CASES)
+def test_a_case_needs_what_its_clauses_need(id: str) -> None:
+    case = CASES[id][0]
+    assert {CLAUSES[clause].capability for clause in case.clauses} - {None} <= case.needs
+    needs_handlers = any(
+        CLAUSES[clause].needs_handlers for clause in case.clauses if CLAUSES[clause].binds is Binds.CLIENT
+    )
+    assert case.handlers or not needs_handlers
+
+
+@pytest.mark.parametrize("id", CASES)
+def test_a_case_lives_in_the_file_of_its_area(id: str) -> None:
+    assert id.startswith(f"test_{CASES[id][0].area.lower()}.py::")
+
+
+@pytest.mark.parametrize("clause", [clause.id for clause in CLAUSES.values() if clause.binds is Binds.CLIENT])
+def test_every_clause_that_binds_the_client_has_a_case(clause: str) -> None:
+    assert [id for id, (case, _) in CASES.items() if clause in case.clauses]
+
+
+def test_no_two_cases_share_an_id_or_a_trace() -> None:
+    names = {trace_name(CaseResult(id=id, area="LID", verdict=Verdict.PASS, clauses=())).lower() for id in CASES}
+    assert len(names) == len(CASES) > 50

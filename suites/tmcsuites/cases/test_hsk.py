@@ -1,0 +1,71 @@
+"""HSK: the handshake."""
+
+from __future__ import annotations
+
+from tmcfakes.service import AckScript
+from tmcspec.timing import CONNECTACK_PATIENCE
+from tmcsuites.casebook import case
+from tmcsuites.stage import Stage
+
+#: More often than any client asks in a case.
+ALWAYS = 100_000
+
+
+@case("HSK-1", "HSK-2", "HSK-3", "HSK-4", "FRM-13", "HSK-11", handlers=False)
+async def test_a_client_connects_and_signs(tmc_stage: Stage) -> None:
+    """The plain handshake of a client that is configured rightly."""
+    await tmc_stage.start()
+
+
+@case("HSK-8", "ACK-7", "ACK-10", "FRM-13", handlers=False)
+async def test_what_a_client_sends_carries_its_token(tmc_stage: Stage) -> None:
+    """A few messages, so that there are confirms, and enough time for a pull."""
+    await tmc_stage.start()
+    messages = [tmc_stage.produce() for _ in range(3)]
+    await tmc_stage.until_answered(*messages)
+
+
+@case("HSK-5", handlers=False)
+async def test_the_flag_of_a_connect_is_set(tmc_stage: Stage) -> None:
+    """The plain handshake again, looked at for its flag alone."""
+    await tmc_stage.start()
+
+
+@case("HSK-5")
+async def test_an_answer_with_another_flag_is_not_taken(tmc_stage: Stage) -> None:
+    """The CONNECTACK is good but answers another question."""
+    tmc_stage.do(lambda service, now: service.script_connectacks(AckScript(flag=77_777)))
+    await tmc_stage.try_start()
+
+
+@case("HSK-6", "HSK-7")
+async def test_a_refused_first_connection_is_told(tmc_stage: Stage) -> None:
+    """Code and phrase, as for a wrong sign."""
+    refusal = AckScript(refuse=(25, "Invalid signature"))
+    tmc_stage.do(lambda service, now: service.script_connectacks(*[refusal] * ALWAYS))
+    await tmc_stage.try_start()
+    await tmc_stage.wait(tmc_stage.patience)
+
+
+@case("HSK-6", "HSK-7")
+async def test_a_refusal_by_phrase_alone_is_a_refusal(tmc_stage: Stage) -> None:
+    """Legal in the reference implementation: an exception made from text alone has code 0."""
+    refusal = AckScript(refuse=(0, "group is full"))
+    tmc_stage.do(lambda service, now: service.script_connectacks(*[refusal] * ALWAYS))
+    await tmc_stage.try_start()
+    await tmc_stage.wait(tmc_stage.patience)
+
+
+@case("HSK-9", "HSK-1", handlers=False)
+async def test_a_silent_handshake_is_given_up(tmc_stage: Stage) -> None:
+    """The connection opens and the CONNECT is never answered."""
+    tmc_stage.do(lambda service, now: service.script_connectacks(*[AckScript(silent=True)] * ALWAYS))
+    await tmc_stage.try_start(within=CONNECTACK_PATIENCE + 1)
+    await tmc_stage.until(lambda: False, within=1)
+
+
+@case("HSK-10")
+async def test_an_answer_without_token_is_no_success(tmc_stage: Stage) -> None:
+    """Neither an error nor a token."""
+    tmc_stage.do(lambda service, now: service.script_connectacks(AckScript(token=False)))
+    await tmc_stage.try_start()

@@ -1,0 +1,53 @@
+"""RDL: redelivery, and the life of a message."""
+
+from __future__ import annotations
+
+from tmcspec.events import Received
+from tmcspec.instruction import Instruction
+from tmcspec.timing import CONFIRM_TIMEOUT
+from tmcsuites.casebook import case
+from tmcsuites.stage import Stage
+
+
+@case("RDL-7", "RDL-2", needs=("fail",))
+async def test_a_failed_message_comes_again_and_is_handled(tmc_stage: Stage) -> None:
+    """Failed twice, six minutes apart."""
+    await tmc_stage.start()
+    message = tmc_stage.produce(told=Instruction(outcome="fail", reason="not yet"))
+    for _ in range(2):
+        await tmc_stage.until_answered(message)
+        tmc_stage.answered.discard(message)
+        await tmc_stage.pass_time(361)
+    await tmc_stage.until_answered(message)
+
+
+@case("RDL-3", "ACK-1")
+async def test_a_confirmed_message_never_comes_again(tmc_stage: Stage) -> None:
+    """An hour after its confirm."""
+    await tmc_stage.start()
+    message = tmc_stage.produce()
+    await tmc_stage.until_answered(message)
+    await tmc_stage.pass_time(3600)
+
+
+@case("RDL-6", "ACK-1")
+async def test_a_late_confirm_still_settles(tmc_stage: Stage) -> None:
+    """The handler is still at work when the confirm timeout is over."""
+    await tmc_stage.start()
+    late = CONFIRM_TIMEOUT + 1
+    # Live, the service's clock jumps over the timeout while the handler works for three real seconds.
+    works = 3.0 if tmc_stage.world == "live" else late + 3
+    message = tmc_stage.produce(told=Instruction(delay_ms=int(works * 1000)))
+    await tmc_stage.until_event(lambda event: isinstance(event, Received))
+    await tmc_stage.pass_time(late)
+    await tmc_stage.until_answered(message, within=works + tmc_stage.patience)
+    await tmc_stage.pass_time(720)
+
+
+@case("RDL-4", needs=("fail",))
+async def test_a_message_nobody_could_handle_expires(tmc_stage: Stage) -> None:
+    """Failed once, then the day is over."""
+    await tmc_stage.start()
+    message = tmc_stage.produce(told=Instruction(outcome="fail"))
+    await tmc_stage.until_answered(message)
+    await tmc_stage.pass_time(24 * 3600 + 1)

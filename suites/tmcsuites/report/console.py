@@ -1,0 +1,244 @@
+"""What people see of a run: a progress bar, a block for each case that went wrong, and what was judged."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import fields
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from tmcspec.clauses import AREAS, Finding, Level
+from tmcspec.events import FrameIn, FrameOut
+from tmcspec.trace import Entry
+from tmcsuites.progress import CaseFinished, CaseStarted, ClauseResult, RunEvent, RunFinished, RunStarted
+from tmcsuites.report.results import trace_name
+from tmcsuites.verdict import CaseResult, ExitStatus, Verdict
+
+STYLES: dict[Verdict, str] = {
+    Verdict.PASS: "green",
+    Verdict.INFO: "cyan",
+    Verdict.NON_STRICT: "yellow",
+    Verdict.UNSUPPORTED: "dim",
+    Verdict.FAIL: "red",
+    Verdict.HUNG: "red",
+    Verdict.CRASHED: "red",
+    Verdict.ADAPTER_FAULT: "magenta",
+    Verdict.SUITE_FAULT: "magenta",
+}
+
+RESULT_STYLES = {"pass": "green", "violated": "red", "not_exercised": "yellow", "unsupported": "dim"}
+
+#: How much of a log, and of an event, is shown.
+LOG_LINES = 12
+EVENT_WIDTH = 160
+
+
+class ConsoleReport:
+    """Prints a run.
+
+    Args:
+        console: where.
+        command: the words of a `tmcspec run` that runs these cases again; a case is added to them.
+        report: the report directory, as it is shown.
+    """
+
+    def __init__(self, console: Console, *, command: Sequence[str], report: str) -> None:
+        self._console = console
+        self._command = command
+        self._report = report
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            # pytest replaces both as it captures; whoever comes second would put back the other's.
+            redirect_stdout=False,
+            redirect_stderr=False,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("collecting", total=None)
+        self._blocks = 0
+
+    def __call__(self, event: RunEvent) -> None:
+        match event:
+            case RunStarted():
+                self._begin(event)
+            case CaseStarted(id=id):
+                self._progress.update(self._task, description=id.partition("::")[2][:50].ljust(50))
+            case CaseFinished(result=result):
+                self._progress.advance(self._task)
+                if result.verdict is not Verdict.PASS and result.verdict is not Verdict.UNSUPPORTED:
+                    self._block(result)
+            case RunFinished():
+                self._progress.stop()
+                self._summary(event)
+
+    def close(self) -> None:
+        """Gives the terminal back, whatever happened."""
+        self._progress.stop()
+
+    def _begin(self, run: RunStarted) -> None:
+        client = run.client
+        self._print(
+            line(
+                (f"{client.name} {client.version}", "bold"),
+                f" ({client.language}, {client.transport}), {run.world}, seed {run.seed}: ",
+                f"{run.cases} cases, {len(run.clauses)} clauses",
+            )
+        )
+        self._progress.update(self._task, total=run.cases)
+        self._progress.start()
+
+    def _block(self, result: CaseResult) -> None:
+        """One case that went wrong, down to the command that runs it again."""
+        self._blocks += 1
+        title = f"{self._blocks}. {result.id}"
+        expected = (" (expected)", "dim") if result.expected else ""
+        lines = [line(), line((title, "bold"), "  ", (result.verdict, STYLES[result.verdict]), expected)]
+        if result.expected:
+            lines.append(line(f"   {result.expected}"))
+        else:
+            lines += self._details(result)
+        self._print(*lines)
+
+    def _details(self, result: CaseResult) -> list[Text]:
+        lines = []
+        guilty = result.violated()
+        if not guilty or result.verdict not in (Verdict.FAIL, Verdict.NON_STRICT, Verdict.INFO):
+            lines.append(line(f"   {result.message}"))
+        for judgement in guilty:
+            clause = judgement.clause
+            lines.append(line("   ", (clause.id, "bold"), f" {clause.level.value.upper()}: {clause.statement}"))
+            lines.append(line("   ", (clause.source, "dim")))
+            for finding in judgement.violations[:3]:
+                lines += describe_finding(finding)
+            if len(judgement.violations) > 3:
+                lines.append(line(f"     and {len(judgement.violations) - 3} more"))
+        if result.log.strip():
+            lines.append(line("   stderr of the client:"))
+            lines += [line(f"     {each.expandtabs()}") for each in result.log.strip().splitlines()[-LOG_LINES:]]
+        if result.trace is not None:
+            lines.append(line(f"   trace: {self._report}/{trace_name(result)}"))
+        lines.append(line(f"   again: {shlex.join([*self._command, '--case', result.id])}"))
+        return lines
+
+    def _summary(self, run: RunFinished) -> None:
+        if run.results:
+            self._console.print()
+            self._console.print(_area_table(run))
+            self._console.print(_clause_table(run.clauses))
+            self._loose_ends(run)
+        elif not run.faults:
+            self._print(line("No case was left to run by these filters."))
+        for fault in run.faults:
+            self._print(line(("Fault of the suite:", "magenta"), f" {fault}"))
+        self._print(self._last_line(run))
+
+    def _loose_ends(self, run: RunFinished) -> None:
+        unproved = [each for each in run.clauses if each.clause.level is Level.MUST and each.result == "not_exercised"]
+        if unproved:
+            names = ", ".join(each.clause.id for each in unproved)
+            self._print(line(("Not exercised, so nothing is known of them:", "yellow"), f" {names}"))
+        for entry in run.stale:
+            self._print(line(("Stale known-failing entry", "red"), f" (nothing needed it): {entry}"))
+
+    def _last_line(self, run: RunFinished) -> Text:
+        counts = Counter(result.verdict for result in run.results)
+        parts = [line((f"{counts[verdict]} {verdict}", STYLES[verdict])) for verdict in Verdict if counts[verdict]]
+        expected = sum(result.expected is not None for result in run.results)
+        known = f", {expected} of them expected" if expected else ""
+        end = EXIT_WORDS[run.exit_status]
+        rest = f"{known} in {run.duration:.1f} s. {end} (exit status {int(run.exit_status)}). Report: {self._report}"
+        return line(", ").join(parts or [line("Nothing")]) + line(rest)
+
+    def _print(self, *lines: Text) -> None:
+        """Not wrapped, so that they can be copied."""
+        self._console.print(Text("\n").join(lines), soft_wrap=True)
+
+
+EXIT_WORDS: dict[ExitStatus, str] = {
+    ExitStatus.OK: "As expected",
+    ExitStatus.FAILURE: "Not as expected",
+    ExitStatus.INTERRUPTED: "Interrupted",
+    ExitStatus.SUITE_FAULT: "A fault of the suite, not of the client",
+    ExitStatus.USAGE: "Wrong usage",
+    ExitStatus.NOTHING_RAN: "Nothing was judged",
+    ExitStatus.NOT_MEASURED: "Could not be measured",
+}
+
+
+def visible(text: str) -> str:
+    """One line that a terminal shows and does not obey: what cannot be printed is shown as its escape.
+
+    Example:
+        >>> visible("a\\x1b[2Jb\\n")
+        'a\\\\x1b[2Jb\\\\n'
+    """
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def line(*parts: str | tuple[str, str]) -> Text:
+    """One line of parts, some with a style. None of them is read as markup or obeyed by a terminal."""
+    return Text.assemble(*(visible(each) if isinstance(each, str) else (visible(each[0]), each[1]) for each in parts))
+
+
+def _area_table(run: RunFinished) -> Table:
+    """Cases by area and verdict."""
+    shown = [verdict for verdict in Verdict if any(result.verdict is verdict for result in run.results)]
+    table = Table("area", "", "cases", *(verdict.value for verdict in shown), title="Cases", title_justify="left")
+    for area, name in AREAS.items():
+        results = [result for result in run.results if result.area == area]
+        if results:
+            counts = Counter(result.verdict for result in results)
+            cells = [f"[{STYLES[verdict]}]{counts[verdict] or ''}[/]" for verdict in shown]
+            table.add_row(area, name, str(len(results)), *cells)
+    return table
+
+
+def _clause_table(clauses: Sequence[ClauseResult]) -> Table:
+    """What became of each clause, and how often it was exercised."""
+    table = Table("clause", "level", "binds", "result", "exercised", "violated", title="Clauses", title_justify="left")
+    for each in clauses:
+        style = RESULT_STYLES[each.result]
+        table.add_row(
+            each.clause.id,
+            each.clause.level.value,
+            each.clause.binds.value,
+            f"[{style}]{each.result.replace('_', ' ')}[/]",
+            str(each.exercised),
+            str(each.violations or ""),
+        )
+    return table
+
+
+def describe_finding(finding: Finding) -> list[Text]:
+    """What happened instead, and the events that prove it."""
+    evidence = [line(f"       {entry.time:10.3f} s  {_event(entry)}") for entry in finding.evidence[:6]]
+    return [line(f"     {finding.message}"), *evidence]
+
+
+def _event(entry: Entry) -> str:
+    """An event on one line."""
+    event = entry.event
+    if isinstance(event, FrameIn | FrameOut):
+        way = "from client" if isinstance(event, FrameIn) else "to client"
+        what = _frame(event) if event.frame else f"{len(event.data)} bytes that do not decode: {event.data[:24].hex()}"
+        text = f"{event.connection} {way}: {what}"
+    else:
+        values = {member.name: getattr(event, member.name) for member in fields(event)}
+        members = ", ".join(f"{name} {value!r}" for name, value in values.items() if value not in (None, ""))
+        text = f"{event.name} {members}"
+    return text if len(text) <= EVENT_WIDTH else text[: EVENT_WIDTH - 1] + "…"
+
+
+def _frame(event: FrameIn | FrameOut) -> str:
+    assert event.frame is not None
+    fields = ", ".join(f"{key} {type_.name} {value!r}" for key, type_, value in event.frame.content or ())
+    return f"type {event.frame.type}, {fields}"

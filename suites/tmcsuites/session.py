@@ -1,0 +1,206 @@
+"""A run of `tmcspec run`: pytest collects and calls the cases, each is played in its world, and subscribers report.
+
+The run has a pytest of its own: other plugins, the user's configuration and the terminal report of pytest stay out, so
+that a verdict never depends on what else is installed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tmcsuites.adapters.contract import ClientInfo
+from tmcsuites.casebook import MARK, Case, CaseFunction
+from tmcsuites.known_failing import Expectation, KnownFailing
+from tmcsuites.progress import CaseFinished, CaseStarted, Listener, RunEvent, RunFinished, RunStarted, Tally
+from tmcsuites.selection import Selection, SelectionError
+from tmcsuites.stage import Stage
+from tmcsuites.verdict import CaseResult, ExitStatus, Verdict
+from tmcsuites.worlds import Setting, run_case, unsupported
+
+CASES = Path(__file__).parent / "cases"
+
+
+class CaseFailed(Exception):
+    """What pytest is told of a case that did not end well."""
+
+
+class Session:
+    """One run over the cases, as a pytest plugin.
+
+    Args:
+        setting: the world and the client.
+        info: who the client is.
+        selection: which cases run.
+        known: the known-failing list.
+        listeners: told everything, in order.
+    """
+
+    def __init__(
+        self,
+        *,
+        setting: Setting,
+        info: ClientInfo,
+        selection: Selection,
+        known: KnownFailing,
+        listeners: Sequence[Listener],
+    ) -> None:
+        self._setting = setting
+        self._info = info
+        self._selection = selection
+        self._known = known
+        self._listeners = listeners
+        self._tally = Tally(clauses=setting.clauses)
+        self._started = False
+        self._faults: list[str] = []
+
+    def run(self, *, report: Path, pytest_arguments: Sequence[str] = ()) -> ExitStatus:
+        """Runs the cases. `report` is a directory that exists.
+
+        Returns:
+            The exit status; USAGE when pytest refuses its arguments.
+        """
+        began = time.perf_counter()
+        arguments = [
+            str(CASES),
+            "-c",
+            str(CASES / "pytest.ini"),
+            "--disable-plugin-autoload",
+            "-p",
+            "no:cacheprovider",
+            # Console output of ours goes on while a case is captured.
+            "--capture=sys",
+            f"--junitxml={report / 'junit.xml'}",
+            *pytest_arguments,
+        ]
+        with _environment_of_its_own():
+            status = ExitStatus(pytest.main(arguments, plugins=[self]))
+        if not self._started:
+            return status
+        ended = status in (ExitStatus.OK, ExitStatus.FAILURE) and not self._faults
+        stale = self._known.stale(
+            clauses=[clause.id for clause in self._setting.clauses],
+            cases=[result.id for result in self._tally.results],
+            whole=ended and self._selection.whole and not pytest_arguments,
+        )
+        finished = RunFinished(
+            results=tuple(self._tally.results),
+            clauses=self._tally.clause_results(),
+            stale=stale,
+            faults=tuple(dict.fromkeys(self._faults)),
+            duration=time.perf_counter() - began,
+            exit_status=self._exit_status(status, stale),
+        )
+        self._tell(finished)
+        return finished.exit_status
+
+    def _exit_status(self, status: ExitStatus, stale: Sequence[Expectation]) -> ExitStatus:
+        if self._faults or status is ExitStatus.SUITE_FAULT:
+            return ExitStatus.SUITE_FAULT
+        return status if status is ExitStatus.INTERRUPTED else self._tally.exit_status(stale)
+
+    # pytest calls these
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.pluginmanager.unregister(name="terminalreporter")
+
+    @pytest.fixture
+    def tmc_stage(self) -> None:
+        """The stage of a case is made in the event loop of its world; pytest only has to know the name."""
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        try:
+            self._selection.check_cases([item.nodeid for item in items])
+        except SelectionError as error:
+            raise pytest.UsageError(str(error)) from None
+        chosen = [item for item in items if self._selection.takes(item.nodeid, _case(item))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        self._started = True
+        self._tell(
+            RunStarted(
+                client=self._info,
+                cases=len(session.items),
+                clauses=tuple(self._setting.clauses),
+                world=self._setting.world,
+                seed=self._setting.seed,
+                started=datetime.now(UTC),
+            )
+        )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:
+        case = _case(pyfuncitem)
+        self._tell(CaseStarted(id=pyfuncitem.nodeid))
+        result = unsupported(pyfuncitem.nodeid, case, self._info, self._setting.clauses)
+        if result is None:
+            result = run_case(pyfuncitem.nodeid, case, _function(pyfuncitem), self._setting)
+        result = replace(result, expected=self._known.expects(result))
+        self._tally.results.append(result)
+        self._tell(CaseFinished(result=result))
+        _end(result)
+        return True
+
+    def pytest_exception_interact(self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[object]) -> None:
+        """Whatever fails in pytest's eyes and is no verdict of ours failed in collecting or in reporting."""
+        if call.excinfo is not None and not isinstance(call.excinfo.value, CaseFailed):
+            self._faults.append(f"{node.nodeid}: {call.excinfo.typename}: {call.excinfo.value}")
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self._faults.append(f"{excinfo.typename}: {excinfo.value}")
+
+    def _tell(self, event: RunEvent) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+
+@contextmanager
+def _environment_of_its_own() -> Iterator[None]:
+    """What the environment tells every pytest is meant for another one."""
+    kept = {name: os.environ.pop(name) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
+def _case(item: pytest.Item) -> Case:
+    mark = item.get_closest_marker(MARK)
+    if mark is None:
+        raise pytest.UsageError(f"{item.nodeid} is no case: it must be declared with @case(…)")
+    case = mark.args[0]
+    assert isinstance(case, Case)
+    return case
+
+
+def _function(item: pytest.Function) -> CaseFunction:
+    """The case with its parameters bound, waiting for its stage."""
+    wanted = inspect.signature(item.obj).parameters
+    parameters = {name: value for name, value in item.funcargs.items() if name in wanted and name != "tmc_stage"}
+
+    async def play(stage: Stage) -> None:
+        await item.obj(tmc_stage=stage, **parameters)
+
+    return play
+
+
+def _end(result: CaseResult) -> None:
+    """Tells pytest, and so JUnit."""
+    if result.verdict is Verdict.UNSUPPORTED:
+        pytest.skip(result.message)
+    if result.expected is not None:
+        pytest.xfail(f"{result.verdict}, as expected: {result.expected}")
+    if result.bad:
+        raise CaseFailed(f"{result.verdict}: {result.message}")

@@ -1,0 +1,314 @@
+"""The stage: one fake service, one client under test, and what a case may do with them.
+
+Cases only make interesting things happen. They start the client, produce messages, do odd things to the wire, let time
+pass, and wait until something was observed or the client had its full patience; the clauses judge what came of it.
+
+Two clocks matter. *Client time* is what the client's own timers live in: `wait` lets it pass. *Service time* can be
+ahead of it: `pass_time` moves it on, in a live run without waiting, in simulation by waiting (which costs nothing).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from tmcfakes.fake import FakeTmc
+from tmcfakes.service import Service
+from tmcspec.events import (
+    Accepted,
+    ClientDied,
+    ClientError,
+    ClientStarted,
+    ClientStopped,
+    Confirmed,
+    Event,
+    Failed,
+    Fault,
+    Handled,
+    Id,
+    Received,
+)
+from tmcspec.instruction import Instruction
+from tmcspec.trace import Entry, Trace, World
+from tmcsuites.adapters.contract import (
+    AdapterFault,
+    Answer,
+    ClientEvent,
+    ClientHandled,
+    ClientReceived,
+    Crashed,
+    Hung,
+    StartOptions,
+    Subject,
+    SubjectError,
+    Unsupported,
+)
+
+T = TypeVar("T")
+
+APP_KEY = "12129701"
+APP_SECRET = "tmcspec-app-secret"
+TOPIC = "taobao_trade_TradeCreate"
+
+#: The name of the one client in the trace.
+CLIENT = "client"
+
+#: Seconds of client time that a client has to connect: starting a virtual machine takes its time.
+START_PATIENCE = 15.0
+
+#: Ids that a case does not care about start here. They are small, because long ids are a matter of their own (LID).
+FIRST_ID = 1001
+
+
+class NeverReady(Exception):
+    """The client was started and did not get as far as an accepted connection."""
+
+
+class Stage:
+    """What a case drives.
+
+    Args:
+        fake: the service, running.
+        subject: the client, opened.
+        world: `simulated` or `live`.
+        patience: seconds of client time that a client has to do what it must.
+        start_patience: seconds of client time that it has to connect, when that is more.
+    """
+
+    def __init__(
+        self,
+        *,
+        fake: FakeTmc,
+        subject: Subject,
+        world: World,
+        patience: float,
+        start_patience: float = START_PATIENCE,
+    ) -> None:
+        self.fake = fake
+        self.subject = subject
+        self.world = world
+        self.patience = patience
+        self.start_patience = max(patience, start_patience)
+        self.answered: set[int] = set()
+        self._next_id = FIRST_ID
+        self._woken = asyncio.Event()
+        fake.recorder.listeners.append(self._listen)
+
+    # The client
+
+    def client_says(self, event: ClientEvent) -> None:
+        """What the client's adapter reports goes into the trace. Ids outside 64 bits are shown as they are."""
+        if isinstance(event, ClientReceived):
+            self.record(
+                Received(
+                    client=CLIENT,
+                    message=_id(event.message_id),
+                    topic=event.topic,
+                    content=event.content,
+                    user_id=_id(event.user_id),
+                    data_id=_id(_number(event.data_id)),
+                    publish_time=_id(event.publish_time),
+                )
+            )
+        elif isinstance(event, ClientHandled):
+            self.record(Handled(client=CLIENT, message=_id(event.message_id), outcome=event.outcome))
+
+    def watch(self) -> None:
+        """From now on, the client's death goes into the trace at the moment it is noticed."""
+        self.subject.died.add_done_callback(self._died)
+
+    async def try_start(self, *, within: float | None = None) -> Answer | None:
+        """Starts the client, and tells how that ended; None when it did not end within a time (its patience).
+
+        Raises:
+            Unsupported: it does not connect by WebSocket, and never said that it does.
+            SubjectError: it died, hangs, or broke the adapter contract.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + (within or self.patience)
+        options = StartOptions(url=self.fake.url, gateway_url="", app_key=APP_KEY, app_secret=APP_SECRET)
+        try:
+            async with asyncio.timeout_at(end):
+                answer = await self.subject.start(options)
+        except Crashed:
+            # The trace knows; whether dying was wrong here is for the clauses to say.
+            return None
+        except (TimeoutError, Hung):
+            # Waiting for the service is not hanging: its handlers and its adapter must still answer.
+            await self.subject.probe()
+            await self.until(lambda: False, within=end - loop.time())
+            return None
+        if answer.status == "unsupported":
+            if "push" in self.subject.info.capabilities:
+                raise AdapterFault(
+                    "the adapter declares 'push' and answers 'unsupported' to 'start'", log=self.subject.log
+                )
+            raise Unsupported("the client does not connect by WebSocket: it answers 'unsupported' to 'start'")
+        if answer.status == "raised":
+            self.record(ClientError(client=CLIENT, error=answer.error or "", op="start"))
+        elif answer.status == "result" and not self.subject.info.bare:
+            self.record(ClientStarted(client=CLIENT))
+        return answer
+
+    async def start(self) -> None:
+        """Starts the client and waits until the service has accepted it.
+
+        Raises:
+            NeverReady: it was not accepted, or said that it could not start.
+            SubjectError: it died, hangs, or broke the adapter contract.
+        """
+        answer = await self.try_start(within=self.start_patience)
+        if answer is not None and answer.status == "raised":
+            raise NeverReady(f"the client could not start: {answer.error}")
+        if not await self.until(lambda: bool(self.connections()), within=self.start_patience):
+            await self.subject.probe()
+            raise NeverReady("the service never accepted a CONNECT of the client")
+
+    async def finish(self) -> None:
+        """Ends the case: the client is stopped, and the trace says when. Raises SubjectError as `try_start`."""
+        self.subject.check()
+        await self.subject.probe()
+        self.record(ClientStopped(client=CLIENT))
+        await self.subject.stop()
+        self.subject.check()
+
+    # The service
+
+    def connections(self) -> tuple[str, ...]:
+        """The accepted connections of the client."""
+        return self.do(lambda service, now: service.connections(APP_KEY))
+
+    def do(self, act: Callable[[Service, float], T]) -> T:
+        """Calls `act` with the engine and service time, and does what comes of it."""
+        return self.fake.do(act)
+
+    def produce(self, content: str | None = "{}", *, told: Instruction | None = None, **more: Any) -> int:
+        """Produces a message and returns its id.
+
+        Args:
+            content: the text for the handler.
+            told: what the handler shall do with it, instead of `content`.
+            more: what else `Service.produce` takes. Without an `id`, a small one.
+        """
+        if "id" not in more:
+            more["id"] = self._next_id
+            self._next_id += 1
+        text = told.content(id=more["id"]) if told else content
+        return self.fake.produce(topic=more.pop("topic", TOPIC), content=text, app_key=APP_KEY, **more)
+
+    # Time
+
+    async def until(self, wanted: Callable[[], bool], *, within: float | None = None) -> bool:
+        """Waits until `wanted()` is true, asking after each event.
+
+        Args:
+            wanted: cheap, looks at the world.
+            within: seconds of client time; its patience by default.
+
+        Returns:
+            Whether it became true. It will not any more when the client has died.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + (self.patience if within is None else within)
+        while not wanted():
+            if self.subject.died.done() or loop.time() >= end:
+                return False
+            self._woken.clear()
+            try:
+                async with asyncio.timeout_at(end):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+        return True
+
+    async def until_answered(self, *ids: int, within: float | None = None) -> bool:
+        """Waits until each of these messages was confirmed or failed."""
+        # Each id is looked at until it is answered, and not again: a burst has ten thousand of them.
+        left = list(ids)
+
+        def all_answered() -> bool:
+            while left and left[-1] in self.answered:
+                left.pop()
+            return not left
+
+        return await self.until(all_answered, within=within)
+
+    async def until_event(self, wanted: Callable[[Event], bool], *, within: float | None = None) -> bool:
+        """Waits until an event that is still to come is wanted."""
+        seen: list[Entry] = []
+
+        def look(entry: Entry) -> None:
+            if wanted(entry.event):
+                seen.append(entry)
+
+        self.fake.recorder.listeners.insert(0, look)
+        try:
+            return await self.until(lambda: bool(seen), within=within)
+        finally:
+            self.fake.recorder.listeners.remove(look)
+
+    async def until_back(self, *, within: float) -> bool:
+        """Waits for an accepted connection."""
+        return bool(self.connections()) or await self.until_event(
+            lambda event: isinstance(event, Accepted), within=within
+        )
+
+    async def wait(self, seconds: float) -> None:
+        """Lets client time pass."""
+        await self.until(lambda: False, within=seconds)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Lets service time pass: in a live run the service's clock jumps and the client's does not."""
+        if self.world == "live":
+            self.fake.advance(seconds)
+        else:
+            # In pieces: a simulated loop that has nothing to do for a day is taken for one that has stopped.
+            hours, rest = divmod(seconds, 3600.0)
+            for _ in range(int(hours)):
+                await asyncio.sleep(3600.0)
+            await asyncio.sleep(rest)
+
+    # The trace
+
+    def entries(self) -> Sequence[Entry]:
+        """Everything so far."""
+        return self.fake.recorder.entries
+
+    def record(self, event: Event) -> None:
+        """Writes into the trace."""
+        self.fake.recorder.record(event, now=self.fake.now())
+
+    def fault(self, kind: str, detail: str = "") -> None:
+        """Writes into the trace that something was done on purpose that no engine knows of."""
+        self.record(Fault(kind=kind, detail=detail))
+
+    def trace(self) -> Trace:
+        """What has happened so far."""
+        trace = self.fake.trace(world=self.world, patience=self.patience)
+        return replace(trace, handlers=not self.subject.info.bare)
+
+    def _listen(self, entry: Entry) -> None:
+        if isinstance(entry.event, Confirmed | Failed):
+            self.answered.add(entry.event.message)
+        self._woken.set()
+
+    def _died(self, died: asyncio.Future[SubjectError]) -> None:
+        if not died.cancelled() and isinstance(error := died.result(), Crashed):
+            self.record(ClientDied(client=CLIENT, status=error.status))
+        self._woken.set()
+
+
+def _id(value: int | None) -> Id | None:
+    return None if value is None else Id(value)
+
+
+def _number(text: str | None) -> int | None:
+    """`data_id` is text for adapters, since some libraries show it as text. None for what is no number."""
+    return int(text) if text is not None and _DECIMAL.fullmatch(text) else None
+
+
+# As long as an `Id` may be. int() alone would also take spaces, underscores and the digits of other scripts.
+_DECIMAL = re.compile(r"-?[0-9]{1,20}")
