@@ -1,0 +1,34 @@
+"""What the README says is so: its commands are those that CI runs, and its Python runs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+
+
+def test_ci_runs_the_test_command_of_the_readme_and_nothing_else() -> None:
+    commands = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line and not line.startswith("#")]
+    assert commands[:-1] == ["set -euo pipefail", 'cd "$(dirname "$0")/.."']
+    assert ("sh", commands[-1] + "\n") in BLOCKS
+
+
+def test_the_python_of_the_readme_names_things_that_exist() -> None:
+    snippets = [text for language, text in BLOCKS if language == "python"]
+    assert snippets
+    for text in snippets:
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom):
+                names = ", ".join(alias.name for alias in node.names)
+                exec(f"from {node.module} import {names}", {})
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    from tmcsuites.cli import tmcspec
+
+    for name in re.findall(r"`tmcspec (\w+)", README.partition("## What is not there yet")[0]):
+        assert name in tmcspec.commands
