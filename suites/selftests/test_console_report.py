@@ -173,6 +173,13 @@ def test_a_run_ends_with_what_was_judged() -> None:
     assert text.endswith("1 PASS, 2 FAIL, 1 of them expected in 1.2 s. Not as expected (exit status 1). Report: out\n")
 
 
+def test_a_clause_that_no_case_of_the_run_is_about_is_shown_only_when_it_was_broken() -> None:
+    about_lid = replace(FAILED, clauses=("LID-1",))
+    assert "HSK-1" not in shown(finished(about_lid))
+    about_hsk = replace(PASSED, clauses=("HSK-1",))
+    assert "LID-1" in shown(finished(about_hsk))
+
+
 def test_stale_entries_are_named() -> None:
     entry = Expectation(clause="LID-1", case=CASE, reason="was so once")
     text = shown(finished(PASSED, stale=(entry,)))

@@ -31,6 +31,7 @@ HEAD = """
 import pytest
 from tmcsuites.casebook import case
 from tmcsuites.adapters.contract import AdapterFault, Crashed, Hung, Unsupported
+from tmcspec.events import Fault
 
 """
 GOOD = '@case("HSK-1", "HSK-2")\nasync def test_good(tmc_stage):\n    await tmc_stage.start()\n\n'
@@ -265,7 +266,7 @@ def test_what_the_environment_tells_pytest_is_not_for_us(runs: Runs, monkeypatch
 def test_parameters_of_a_case_are_bound(runs: Runs) -> None:
     text = (
         '@case("HSK-1")\n@pytest.mark.parametrize("name", ["a", "b"])\n'
-        "async def test_with(tmc_stage, name):\n    await tmc_stage.start()\n    tmc_stage.fault(name)\n"
+        "async def test_with(tmc_stage, name):\n    await tmc_stage.start()\n    tmc_stage.record(Fault(kind=name))\n"
     )
     assert runs(text, selection=NOT_BAD) is ExitStatus.OK
     assert [result.id.partition("::")[2] for result in runs.finished.results] == ["test_with[a]", "test_with[b]"]

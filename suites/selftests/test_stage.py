@@ -41,7 +41,7 @@ from tmcsuites.adapters.contract import (
     Unsupported,
 )
 from tmcsuites.adapters.reference import ReferenceSubject
-from tmcsuites.stage import APP_KEY, APP_SECRET, FIRST_ID, NeverReady, Stage
+from tmcsuites.stage import APP_KEY, APP_SECRET, FIRST_ID, MARGIN, NeverReady, Stage
 
 PATIENCE = 60.0
 CRASHED = Crashed("it fell", status="exit 7")
@@ -339,10 +339,10 @@ def test_until_answered_waits_for_confirms_and_fails() -> None:
 def test_until_gives_up_when_the_patience_is_over() -> None:
     async def play(stage: Stage, puppet: Puppet) -> None:
         assert not await stage.until(lambda: False)
-        assert now() == PATIENCE
+        assert now() == PATIENCE + MARGIN
         assert await stage.until(lambda: True, within=0.0)
         assert not await stage.until(lambda: False, within=-1.0)
-        assert now() == PATIENCE
+        assert now() == PATIENCE + MARGIN
 
     on_stage(play)
 
@@ -392,7 +392,7 @@ def test_time_passes_for_the_service_alone_in_a_live_run() -> None:
 
 def test_the_trace_knows_under_what_conditions_it_was_made() -> None:
     async def play(stage: Stage, puppet: Puppet) -> None:
-        stage.fault("unreachable", "the port is closed")
+        stage.record(Fault(kind="unreachable", detail="the port is closed"))
         trace = stage.trace()
         assert [entry.event for entry in trace.entries] == [Fault(kind="unreachable", detail="the port is closed")]
         assert (trace.world, trace.patience, trace.handlers, trace.epoch_ms) == ("simulated", PATIENCE, True, EPOCH_MS)

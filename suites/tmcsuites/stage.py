@@ -10,8 +10,10 @@ ahead of it: `pass_time` moves it on, in a live run without waiting, in simulati
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -55,6 +57,10 @@ TOPIC = "taobao_trade_TradeCreate"
 
 #: The name of the one client in the trace.
 CLIENT = "client"
+
+#: Seconds that are waited beyond a client's patience: the judges count from when it was handed the message, or was done
+#: with it, which is a little after the case began to wait.
+MARGIN = 0.5
 
 #: Seconds of client time that a client has to connect: starting a virtual machine takes its time.
 START_PATIENCE = 15.0
@@ -120,8 +126,12 @@ class Stage:
         """From now on, the client's death goes into the trace at the moment it is noticed."""
         self.subject.died.add_done_callback(self._died)
 
-    async def try_start(self, *, within: float | None = None) -> Answer | None:
-        """Starts the client, and tells how that ended; None when it did not end within a time (its patience).
+    async def try_start(self, *, within: float | None = None, url: str | None = None) -> Answer | None:
+        """Starts the client, and tells how that ended; None when it did not end in time.
+
+        Args:
+            within: seconds of client time; its patience by default.
+            url: where it is sent; to the service by default.
 
         Raises:
             Unsupported: it does not connect by WebSocket, and never said that it does.
@@ -129,7 +139,8 @@ class Stage:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + (within or self.patience)
-        options = StartOptions(url=self.fake.url, gateway_url="", app_key=APP_KEY, app_secret=APP_SECRET)
+        address = self.fake.url if url is None else url
+        options = StartOptions(url=address, gateway_url="", app_key=APP_KEY, app_secret=APP_SECRET)
         try:
             async with asyncio.timeout_at(end):
                 answer = await self.subject.start(options)
@@ -177,6 +188,18 @@ class Stage:
 
     # The service
 
+    @contextlib.contextmanager
+    def nobody_listens(self) -> Iterator[str]:
+        """An address that refuses connections, for as long as the context lasts."""
+        self.record(Fault(kind="unreachable"))
+        if self.world == "simulated":
+            yield "ws://127.0.0.1:9/"
+            return
+        # Bound and never listened on: nobody else gets the port, and whoever connects is refused.
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            yield f"ws://127.0.0.1:{bound.getsockname()[1]}/"
+
     def connections(self) -> tuple[str, ...]:
         """The accepted connections of the client."""
         return self.do(lambda service, now: service.connections(APP_KEY))
@@ -206,13 +229,13 @@ class Stage:
 
         Args:
             wanted: cheap, looks at the world.
-            within: seconds of client time; its patience by default.
+            within: seconds of client time; by default its patience, and a little more.
 
         Returns:
             Whether it became true. It will not any more when the client has died.
         """
         loop = asyncio.get_running_loop()
-        end = loop.time() + (self.patience if within is None else within)
+        end = loop.time() + (self.patience + MARGIN if within is None else within)
         while not wanted():
             if self.subject.died.done() or loop.time() >= end:
                 return False
@@ -280,10 +303,6 @@ class Stage:
     def record(self, event: Event) -> None:
         """Writes into the trace."""
         self.fake.recorder.record(event, now=self.fake.now())
-
-    def fault(self, kind: str, detail: str = "") -> None:
-        """Writes into the trace that something was done on purpose that no engine knows of."""
-        self.record(Fault(kind=kind, detail=detail))
 
     def trace(self) -> Trace:
         """What has happened so far."""

@@ -56,6 +56,14 @@ async def test_a_refusal_by_phrase_alone_is_a_refusal(tmc_stage: Stage) -> None:
     await tmc_stage.wait(tmc_stage.patience)
 
 
+@case("HSK-7")
+async def test_an_address_that_does_not_answer_is_told(tmc_stage: Stage) -> None:
+    """Nobody listens there."""
+    with tmc_stage.nobody_listens() as url:
+        await tmc_stage.try_start(url=url)
+        await tmc_stage.wait(tmc_stage.patience)
+
+
 @case("HSK-9", "HSK-1", handlers=False)
 async def test_a_silent_handshake_is_given_up(tmc_stage: Stage) -> None:
     """The connection opens and the CONNECT is never answered."""

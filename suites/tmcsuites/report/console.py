@@ -133,16 +133,17 @@ class ConsoleReport:
         if run.results:
             self._console.print()
             self._console.print(_area_table(run))
-            self._console.print(_clause_table(run.clauses))
-            self._loose_ends(run)
+            shown = _about(run)
+            self._console.print(_clause_table(shown))
+            self._loose_ends(run, shown)
         elif not run.faults:
             self._print(line("No case was left to run by these filters."))
         for fault in run.faults:
             self._print(line(("Fault of the suite:", "magenta"), f" {fault}"))
         self._print(self._last_line(run))
 
-    def _loose_ends(self, run: RunFinished) -> None:
-        unproved = [each for each in run.clauses if each.clause.level is Level.MUST and each.result == "not_exercised"]
+    def _loose_ends(self, run: RunFinished, shown: Sequence[ClauseResult]) -> None:
+        unproved = [each for each in shown if each.clause.level is Level.MUST and each.result == "not_exercised"]
         if unproved:
             names = ", ".join(each.clause.id for each in unproved)
             self._print(line(("Not exercised, so nothing is known of them:", "yellow"), f" {names}"))
@@ -200,6 +201,12 @@ def _area_table(run: RunFinished) -> Table:
             cells = [f"[{STYLES[verdict]}]{counts[verdict] or ''}[/]" for verdict in shown]
             table.add_row(area, name, str(len(results)), *cells)
     return table
+
+
+def _about(run: RunFinished) -> list[ClauseResult]:
+    """The clauses that the cases of this run are about, and those that were broken on the way: in a whole run, all."""
+    named = {id for result in run.results for id in result.clauses}
+    return [each for each in run.clauses if each.clause.id in named or each.violations]
 
 
 def _clause_table(clauses: Sequence[ClauseResult]) -> Table:
