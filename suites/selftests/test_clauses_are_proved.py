@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from importlib import import_module
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -12,8 +13,9 @@ from stories import PROOFS
 from tmcspec.clauses import CLAUSES, Result
 
 # Proofs are declared where the tests of an area are.
-for _module in ("handshake", "frames", "acknowledgement", "redelivery", "longid", "connection"):
-    import_module(f"test_clauses_{_module}")
+for _path in sorted(Path(__file__).parent.glob("test_clauses_*.py")):
+    if _path.stem != __name__:
+        import_module(_path.stem)
 
 
 @pytest.mark.parametrize("result", get_args(Result))
@@ -36,6 +38,6 @@ def test_every_proof_is_a_test_that_runs() -> None:
 
 
 def _same_area(name: str) -> bool:
-    """Whether two proofs of this name stand in one module, so that the second hides the first."""
+    """Whether two proofs of one area have this name: in one module the second would hide the first."""
     areas = [proof.clause[:3] for proof in PROOFS if proof.name == name]
     return len(set(areas)) < len(areas)

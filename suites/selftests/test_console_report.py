@@ -84,7 +84,7 @@ def block(result: CaseResult) -> str:
 
 
 def test_a_run_begins_with_who_the_client_is() -> None:
-    assert shown(started()) == "acme 1.2 (go, process), live, seed 7: 2 cases, 1 clauses\n"
+    assert shown(started()) == "acme 1.2 (go, process), live, seed 7: 2 cases, 1 clause\n"
 
 
 def test_a_failure_is_a_block_down_to_the_command_that_runs_it_again() -> None:
@@ -96,7 +96,7 @@ def test_a_failure_is_a_block_down_to_the_command_that_runs_it_again() -> None:
         f"   {clause.source}",
         "     9007199254740993 was confirmed as 9007199254740992",
         "            0.125 s  handled client 'client', message 9007199254740993, outcome 'ok'",
-        "            0.250 s  c1 from client: type 2, __kind BYTE 2, id INT64 9007199254740992",
+        "            0.250 s  c1 from client: Confirm, __kind BYTE 2, id INT64 9007199254740992",
         "   stderr of the client:",
         "     connecting",
         "     connected",
@@ -277,7 +277,7 @@ def test_evidence_names_what_a_frame_carried_or_that_it_does_not_decode() -> Non
     odd = Entry(seq=9, time=1.0, event=FrameIn(connection="c2", data=b"\xff\x00", frame=None))
     settled = Entry(seq=10, time=2.0, event=Confirmed(message=5, via="ws", connection=None))
     text = block(replace(FAILED, judgements=(judgement("LID-1", "so", evidence=[FRAME_IN, odd, settled]),)))
-    assert "0.250 s  c1 from client: type 2, " in text
+    assert "0.250 s  c1 from client: Confirm, " in text
     assert "id INT64 9007199254740992" in text
     assert "1.000 s  c2 from client: 2 bytes that do not decode: ff00" in text
     assert "2.000 s  confirmed message 5, via 'ws'" in text

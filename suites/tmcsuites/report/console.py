@@ -14,6 +14,7 @@ from rich.text import Text
 
 from tmcspec.clauses import AREAS, Finding, Level
 from tmcspec.events import FrameIn, FrameOut
+from tmcspec.messages import MessageError, from_client, from_service
 from tmcspec.trace import Entry
 from tmcsuites.progress import CaseFinished, CaseStarted, ClauseResult, RunEvent, RunFinished, RunStarted
 from tmcsuites.report.results import trace_name
@@ -90,7 +91,7 @@ class ConsoleReport:
             line(
                 (f"{client.name} {client.version}", "bold"),
                 f" ({client.language}, {client.transport}), {run.world}, seed {run.seed}: ",
-                f"{run.cases} cases, {len(run.clauses)} clauses",
+                f"{_counted(run.cases, 'case')}, {_counted(len(run.clauses), 'clause')}",
             )
         )
         self._progress.update(self._task, total=run.cases)
@@ -225,9 +226,14 @@ def _clause_table(clauses: Sequence[ClauseResult]) -> Table:
     return table
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def describe_finding(finding: Finding) -> list[Text]:
     """What happened instead, and the events that prove it."""
-    evidence = [line(f"       {entry.time:10.3f} s  {_event(entry)}") for entry in finding.evidence[:6]]
+    entries = sorted(finding.evidence, key=lambda entry: entry.seq)[:6]
+    evidence = [line(f"       {entry.time:10.3f} s  {_event(entry)}") for entry in entries]
     return [line(f"     {finding.message}"), *evidence]
 
 
@@ -247,5 +253,10 @@ def _event(entry: Entry) -> str:
 
 def _frame(event: FrameIn | FrameOut) -> str:
     assert event.frame is not None
-    fields = ", ".join(f"{key} {type_.name} {value!r}" for key, type_, value in event.frame.content or ())
-    return f"type {event.frame.type}, {fields}"
+    read = from_client if isinstance(event, FrameIn) else from_service
+    try:
+        name = type(read(event.frame)).__name__
+    except MessageError:
+        name = f"type {event.frame.type}"
+    fields = [f"{key} {type_.name} {value!r}" for key, type_, value in event.frame.content or ()]
+    return ", ".join([name, *fields])

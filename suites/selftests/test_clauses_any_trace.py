@@ -1,0 +1,248 @@
+"""Judges and traces of all kinds: good, empty, hostile and large."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stories import APP, EPOCH_MS, GROUP, TOKEN, Story
+
+from tmcspec import strategies
+from tmcspec.clauses import judge_trace
+from tmcspec.events import EVENTS, Event, FrameIn, FrameOut, Id, Pushed, Received
+from tmcspec.frame import Frame, MessageType, encode
+from tmcspec.instruction import Instruction
+from tmcspec.messages import Confirm, Connect, Fail, PullRequest, Push
+from tmcspec.trace import Entry, Trace, decoded
+
+# Hostile traces
+
+NAMES = st.sampled_from(["c1", "c2", "c3"])
+CLIENTS = st.sampled_from(["client", "other"])
+IDS = st.sampled_from([0, 7, 8, 200, -56, -5, 2**53, 2**53 + 1, 2**63 - 1, 2**64 - 5, 10**20 - 1, 1 - 10**20]).map(Id)
+CONTENTS = st.sampled_from(
+    [None, "", "{}", "{", "棉", '{"tmcspec": 1}']
+    + [
+        Instruction(outcome=outcome, delay_ms=delay).content()
+        for outcome in ("ok", "fail", "raise", "hang")
+        for delay in (0, 2000)
+    ]
+)
+SIGNED_64 = st.integers(-(2**63), 2**63 - 1)
+
+
+def messages() -> st.SearchStrategy[bytes]:
+    """What clients and the service say to each other, in any direction, sensible or not."""
+    tokens = st.sampled_from([None, TOKEN, "t"])
+    ids = st.none() | st.sampled_from([7, 8, 200, -56, 2**53, 2**53 + 1]) | SIGNED_64
+    return st.one_of(
+        st.builds(Confirm, token=tokens, id=ids).map(lambda said: encode(said.to_frame())),
+        st.builds(Fail, token=tokens, id=ids, reason=st.none() | st.text("x", max_size=130)).map(
+            lambda said: encode(said.to_frame())
+        ),
+        st.builds(PullRequest, token=tokens).map(lambda said: encode(said.to_frame())),
+        st.builds(
+            Connect,
+            app_key=st.just(APP),
+            group=st.just(GROUP),
+            timestamp=st.sampled_from(["", "0", "9" * 19, "9" * 20, "9" * 5000, "x", "١٢٣"]),
+            sign=st.just("A" * 32),
+            flag=st.integers(0, 2),
+        ).map(lambda said: encode(said.to_frame())),
+        st.builds(
+            Push,
+            token=tokens,
+            id=ids,
+            topic=st.none() | st.just("t"),
+            content=st.sampled_from([None, "", "{}", b"\x1f\x8b"]),
+            data_id=st.none() | SIGNED_64,
+            time=st.none() | SIGNED_64,
+            out_time=st.none() | SIGNED_64,
+            retried=st.none() | st.integers(0, 127),
+        ).map(lambda said: encode(said.to_frame())),
+        st.builds(
+            Frame,
+            type=st.sampled_from([MessageType.CONNECTACK, MessageType.SENDACK, 9]),
+            token=tokens,
+            flag=st.integers(0, 2),
+            status_code=st.integers(0, 2),
+            status_phrase=st.none() | st.just("no"),
+        ).map(encode),
+        strategies.mutated(),
+    )
+
+
+def members(kind: type[Event]) -> st.SearchStrategy[Any]:
+    """Any event of this kind: names and ids are few, so that events meet; all else is what its type allows."""
+    special: dict[str, st.SearchStrategy[Any]] = {
+        "connection": NAMES,
+        "client": CLIENTS,
+        "message": IDS,
+        "app_key": st.just(APP),
+        "group": st.just(GROUP),
+        "token": st.sampled_from([TOKEN, "t"]),
+        "content": CONTENTS,
+        "kind": st.sampled_from(["unreachable", "connectack", "lose_confirm", "disconnect", "abort", "else"]),
+        "target": st.none() | NAMES | st.just("nobody"),
+        "seconds": st.floats(0, 1e6),
+        "opcode": st.sampled_from(["text", "ping", "close"]),
+        "fragments": st.integers(1, 3),
+        "op": st.sampled_from([None, "start", "publish"]),
+        "attempt": st.integers(-1, 200),
+        "code": st.integers(0, 30),
+    }
+    hints = get_type_hints(kind)
+    drawn = {}
+    for member in fields(kind):
+        shape = hints[member.name]
+        if member.name in special:
+            drawn[member.name] = special[member.name]
+            if type(None) in get_args(shape):
+                drawn[member.name] |= st.none()
+        else:
+            drawn[member.name] = st.from_type(shape) if Id not in (shape, *get_args(shape)) else st.none() | IDS
+    if kind in (FrameIn, FrameOut):
+        drawn.pop("frame")
+        return messages().flatmap(
+            lambda data: st.fixed_dictionaries(drawn | {"data": st.just(data), "frame": st.just(decoded(data))})
+        )
+    return st.fixed_dictionaries(drawn)
+
+
+def events() -> st.SearchStrategy[Event]:
+    return st.one_of([members(kind).map(lambda values, kind=kind: kind(**values)) for kind in EVENTS.values()])  # type: ignore[misc]
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> Trace:
+    entries, now = [], 0.0
+    for seq, event in enumerate(draw(st.lists(events(), max_size=40)), start=1):
+        now += draw(st.sampled_from([0.0, 0.0, 0.5, 5.0, 61.0, 360.0, 90_000.0]))
+        entries.append(Entry(seq=seq, time=now, event=event))
+    return Trace(
+        entries=tuple(entries),
+        world=draw(st.sampled_from(["simulated", "live", "recorded"])),
+        handlers=draw(st.booleans()),
+        patience=draw(st.sampled_from([1.0, 60.0])),
+        epoch_ms=draw(st.sampled_from([0, EPOCH_MS, 2**63 - 1, -(2**63)])),
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(traces())
+def test_no_judge_trips_over_any_trace(trace: Trace) -> None:
+    places = {entry.seq for entry in trace.entries}
+    for judgement in judge_trace(trace):
+        assert judgement.exercised >= len(judgement.violations)
+        for finding in judgement.violations:
+            assert finding.message
+            assert finding.evidence
+            assert {entry.seq for entry in finding.evidence} <= places
+            assert list(finding.evidence) == list(dict.fromkeys(finding.evidence))
+
+
+def test_an_empty_trace_exercises_nothing() -> None:
+    assert {judgement.result for judgement in judge_trace(Trace(entries=()))} == {"not_exercised"}
+
+
+@pytest.mark.parametrize("event", [Received(client="c", message=None), Received(client="c", message=Id(7))])
+def test_a_handler_that_is_called_for_nothing_known_exercises_nothing(event: Event) -> None:
+    trace = Trace(entries=(Entry(seq=1, time=0.0, event=event),), handlers=True)
+    assert {judgement.result for judgement in judge_trace(trace)} == {"not_exercised"}
+
+
+def test_a_good_client_of_a_good_service_breaks_nothing() -> None:
+    story = Story()
+    story.connect()
+    story.started()
+    for id in range(4160600490938325004, 4160600490938325014):
+        story.push(id, user_id=id)
+        story.received(id, user_id=id)
+        story.handled(id)
+        story.confirm(id)
+    story.push(7)
+    story.handles(7, "fail")
+    story.fail(7, "no stock")
+    story.wait(360)
+    story.push(7)
+    story.takes(7)
+    story.close("service")
+    story.wait(10)
+    story.connect()
+    story.wait(3600)
+    story.stopped()
+    story.close("client")
+    assert [judgement for judgement in judge_trace(story.trace()) if judgement.violations] == []
+
+
+# Large traces
+
+
+def ordinary(size: int) -> Trace:
+    """Messages that are handled one by one."""
+    story = Story()
+    story.connect()
+    for id in range(size):
+        story.push(id)
+        story.takes(id)
+    story.wait(600)
+    return story.trace()
+
+
+def unanswered(size: int) -> Trace:
+    """Messages that a client takes and never answers, until it dies."""
+    story = Story()
+    story.connect()
+    for id in range(size):
+        story.push(2**53 + id, told=Instruction(outcome="raise", delay_ms=2000))
+        story.handles(2**53 + id, "raise")
+    story.wait(600)
+    story.died()
+    return story.trace()
+
+
+def repeated(size: int) -> Trace:
+    """One message, again and again, answered twice each time, on connections that never last."""
+    story = Story()
+    for _ in range(size):
+        story.connect()
+        story.push(7)
+        story.takes(7)
+        story.confirm(7)
+        story.hears(b"\x02")
+        story.close("client")
+    story.wait(600)
+    return story.trace()
+
+
+def produced(size: int) -> Trace:
+    """Messages that nobody takes."""
+    story = Story()
+    story.connect()
+    for id in range(size):
+        story.push(id)
+    for _ in range(size):
+        story.record(Pushed(message=Id(3), connection="c1", attempt=1))
+        story.fail(3)
+    story.wait(600)
+    return story.trace()
+
+
+@pytest.mark.parametrize("tell", [ordinary, unanswered, repeated, produced])
+def test_judging_a_trace_eight_times_as_long_takes_about_eight_times_as_long(tell: Callable[[int], Trace]) -> None:
+    def cost(size: int) -> float:
+        trace = tell(size)
+        costs = []
+        for _ in range(3):
+            began = time.process_time()
+            judge_trace(trace)
+            costs.append(time.process_time() - began)
+        return min(costs)
+
+    # Judges that compared all with all would take sixty-four times as long.
+    assert cost(1600) < 24 * cost(200)
