@@ -343,17 +343,6 @@ def test_clients_that_are_still_there_are_closed_by_the_service() -> None:
         pass
 
 
-def test_to_start_and_stop_takes_milliseconds() -> None:
-    def once() -> float:
-        before = time.perf_counter()
-        with FakeTmc():
-            pass
-        return time.perf_counter() - before
-
-    # Takes 1 ms. The best of several, so that a busy machine does not decide.
-    assert min(once() for _ in range(10)) < 0.010
-
-
 def test_a_fault_of_the_fake_itself_fails_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: object, **more: object) -> None:
         raise LookupError("the engine is broken")
