@@ -36,16 +36,16 @@ class Id(int):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened. Subclasses are the vocabulary; `name` is the word in the file."""
+    """Something that happened. Subclasses are the vocabulary; `word` is what files call it."""
 
-    name: ClassVar[str]
+    word: ClassVar[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened(Event):
     """A WebSocket connection was opened to the service."""
 
-    name = "opened"
+    word = "opened"
     connection: str
 
 
@@ -55,7 +55,7 @@ class Signed(Event):
     upper case), `missing`, `unknown_app` (nothing to check it with).
     """
 
-    name = "signed"
+    word = "signed"
     connection: str
     app_key: str | None
     sign: Literal["right", "wrong", "case", "missing", "unknown_app"]
@@ -65,7 +65,7 @@ class Signed(Event):
 class Accepted(Event):
     """The service answered a CONNECT with success."""
 
-    name = "accepted"
+    word = "accepted"
     connection: str
     app_key: str
     group: str
@@ -76,7 +76,7 @@ class Accepted(Event):
 class Refused(Event):
     """The service answered a CONNECT with an error."""
 
-    name = "refused"
+    word = "refused"
     connection: str
     code: int
     phrase: str | None
@@ -86,7 +86,7 @@ class Refused(Event):
 class Closed(Event):
     """A connection ended. `by` is who ended it first; `code` is None when the transport broke without a Close frame."""
 
-    name = "closed"
+    word = "closed"
     connection: str
     by: Literal["client", "service", "fault"]
     code: int | None = None
@@ -97,7 +97,7 @@ class Closed(Event):
 class FrameIn(Event):
     """A binary WebSocket message from the client; `frame` is what `data` decodes to, None when it does not."""
 
-    name = "frame_in"
+    word = "frame_in"
     connection: str
     data: bytes
     frame: Frame | None
@@ -111,7 +111,7 @@ class FrameOut(Event):
     `fragments` is in how many WebSocket fragments it went out.
     """
 
-    name = "frame_out"
+    word = "frame_out"
     connection: str
     data: bytes
     frame: Frame | None
@@ -122,7 +122,7 @@ class FrameOut(Event):
 class WsIn(Event):
     """Anything from the client on the WebSocket that is not a TMC frame: text, ping, pong, close."""
 
-    name = "ws_in"
+    word = "ws_in"
     connection: str
     opcode: str
     data: bytes
@@ -132,7 +132,7 @@ class WsIn(Event):
 class WsOut(Event):
     """Anything to the client on the WebSocket that is not a TMC frame."""
 
-    name = "ws_out"
+    word = "ws_out"
     connection: str
     opcode: str
     data: bytes
@@ -144,7 +144,7 @@ class Produced(Event):
     none.
     """
 
-    name = "produced"
+    word = "produced"
     message: Id
     app_key: str
     group: str
@@ -157,7 +157,7 @@ class Produced(Event):
 class Pushed(Event):
     """A message was pushed on a connection; `attempt` counts from 1."""
 
-    name = "pushed"
+    word = "pushed"
     message: Id
     connection: str
     attempt: int
@@ -167,7 +167,7 @@ class Pushed(Event):
 class Confirmed(Event):
     """A message was settled by a confirm."""
 
-    name = "confirmed"
+    word = "confirmed"
     message: Id
     via: Literal["ws", "http"]
     connection: str | None
@@ -177,7 +177,7 @@ class Confirmed(Event):
 class Failed(Event):
     """A client reported that it could not handle a message."""
 
-    name = "failed"
+    word = "failed"
     message: Id
     reason: str | None
     connection: str | None = None
@@ -189,7 +189,7 @@ class UnknownConfirm(Event):
     id.
     """
 
-    name = "unknown_confirm"
+    word = "unknown_confirm"
     id: Id | None
     via: Literal["ws", "http"]
     connection: str | None
@@ -199,7 +199,7 @@ class UnknownConfirm(Event):
 class Expired(Event):
     """A message reached the end of its retention and was dropped (S53)."""
 
-    name = "expired"
+    word = "expired"
     message: Id
 
 
@@ -207,7 +207,7 @@ class Expired(Event):
 class Received(Event):
     """The client's handler was called, as its adapter reports it. `message` is None when the client showed no id."""
 
-    name = "received"
+    word = "received"
     client: str
     message: Id | None
     topic: str | None = None
@@ -221,7 +221,7 @@ class Received(Event):
 class Handled(Event):
     """The client's handler was done, as its adapter reports it."""
 
-    name = "handled"
+    word = "handled"
     client: str
     message: Id | None
     outcome: Literal["ok", "fail", "raise"]
@@ -231,7 +231,7 @@ class Handled(Event):
 class ClientError(Event):
     """The client library reported an error to the application; `op` is what was asked of it, None when nothing was."""
 
-    name = "client_error"
+    word = "client_error"
     client: str
     error: str
     op: str | None = None
@@ -241,7 +241,7 @@ class ClientError(Event):
 class ClientStarted(Event):
     """The application was told that the client is connected."""
 
-    name = "client_started"
+    word = "client_started"
     client: str
 
 
@@ -249,7 +249,7 @@ class ClientStarted(Event):
 class ClientStopped(Event):
     """The application asked the client to stop."""
 
-    name = "client_stopped"
+    word = "client_stopped"
     client: str
 
 
@@ -257,7 +257,7 @@ class ClientStopped(Event):
 class ClientDied(Event):
     """The client's process ended though nobody asked it to."""
 
-    name = "client_died"
+    word = "client_died"
     client: str
     status: str
 
@@ -266,8 +266,8 @@ class ClientDied(Event):
 class Fault(Event):
     """Something was done to the client on purpose that a healthy service does not do."""
 
-    name = "fault"
-    kind: str
+    word = "fault"
+    name: str
     target: str | None = None
     detail: str = ""
 
@@ -278,8 +278,8 @@ class Advanced(Event):
     seconds.
     """
 
-    name = "advanced"
+    word = "advanced"
     seconds: float
 
 
-EVENTS: dict[str, type[Event]] = {kind.name: kind for kind in Event.__subclasses__()}
+EVENTS: dict[str, type[Event]] = {kind.word: kind for kind in Event.__subclasses__()}

@@ -109,7 +109,7 @@ def parse(lines: Iterable[bytes | str]) -> Trace:
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:
     """The JSON object of one line. Raises TraceError when it could not be read back."""
-    name = entry.event.name
+    name = entry.event.word
     if name not in _MEMBERS:
         raise TraceError(f"trace files have no event {name!r}; known events: {', '.join(sorted(EVENTS))}")
     line: dict[str, Any] = {"seq": entry.seq, "time": _float(entry.time), "event": name}
@@ -134,7 +134,7 @@ def entry_from_json(line: dict[str, Any]) -> Entry:
         found = _shown(name) if "event" in line else "missing"
         raise TraceError(f'"event" is {found}; known events: {", ".join(sorted(EVENTS))}')
     values: dict[str, Any] = {}
-    for member, choices, default in _MEMBERS[kind.name]:
+    for member, choices, default in _MEMBERS[kind.word]:
         if bytes in choices:
             values[member] = _bytes(line)
         elif Frame in choices:

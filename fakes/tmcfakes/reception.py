@@ -67,7 +67,7 @@ class Reception:
                 self._connect(connection, said, frame.version)
             case Confirm() if queue is not None and self.confirms_to_lose > 0:
                 self.confirms_to_lose -= 1
-                self._outbox.record(Fault(kind="lose_confirm", target=name, detail=f"id {said.id}"))
+                self._outbox.record(Fault(name="lose_confirm", target=name, detail=f"id {said.id}"))
             case Confirm():
                 self._deliveries.confirm(said.id, queue, via="ws", connection=name)
             case Fail():
@@ -83,7 +83,7 @@ class Reception:
         script = AckScript()
         if self.ack_scripts:
             script = self.ack_scripts.popleft()
-            self._outbox.record(Fault(kind="connectack", target=connection.name, detail=repr(script)))
+            self._outbox.record(Fault(name="connectack", target=connection.name, detail=repr(script)))
         # A connection is what its latest CONNECT makes of it.
         self._connections.withdraw(connection)
         connection.version, connection.queue, connection.token = version, None, None

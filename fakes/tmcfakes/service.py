@@ -305,7 +305,7 @@ class Service:
             names = [self._connections.get(connection).name]
         sends = [Send(connection=name, data=data, opcode=opcode, fragments=fragments) for name in names]
         for send in sends:
-            self._outbox.record(Fault(kind=kind, target=send.connection))
+            self._outbox.record(Fault(name=kind, target=send.connection))
             self._outbox.send(send)
 
     def disconnect(self, *, now: float, connection: str | None = None, code: int = 1000, reason: str = "") -> None:
@@ -317,14 +317,14 @@ class Service:
         self._deliveries.let_pass(now)
         Close(connection="", code=code, reason=reason)  # refused before anything is done
         for each in self._ending(connection):
-            self._outbox.record(Fault(kind="disconnect", target=each.name, detail=f"{code} {reason}".rstrip()))
+            self._outbox.record(Fault(name="disconnect", target=each.name, detail=f"{code} {reason}".rstrip()))
             self._outbox.effects.append(Close(connection=each.name, code=code, reason=reason))
 
     def abort(self, *, now: float, connection: str | None = None) -> None:
         """Breaks the transport of one connection, or of all. Raises ValueError: a connection that is not open."""
         self._deliveries.let_pass(now)
         for each in self._ending(connection):
-            self._outbox.record(Fault(kind="abort", target=each.name))
+            self._outbox.record(Fault(name="abort", target=each.name))
             self._outbox.effects.append(Abort(connection=each.name))
 
     def _ending(self, connection: str | None) -> list[Connection]:

@@ -332,7 +332,7 @@ class Story:
         return self.record(ClientError(client=client, error="Invalid signature", op=op))
 
     def fault(self, kind: str, target: str | None = None) -> Entry:
-        return self.record(Fault(kind=kind, target=target))
+        return self.record(Fault(name=kind, target=target))
 
 
 def _id(value: int | None) -> Id | None:
@@ -383,7 +383,7 @@ def violates(clause: str, message: str, *, times: int | None = None, **setting: 
     def check(judgement: Judgement, evidence: Evidence) -> None:
         assert _messages(judgement) == [message], _messages(judgement)
         found = judgement.violations[0].evidence
-        assert found == evidence, [(entry.seq, entry.event.name) for entry in found]
+        assert found == evidence, [(entry.seq, entry.event.word) for entry in found]
         assert times is None or judgement.exercised == times, judgement.exercised
 
     return _proof(clause, "violated", check, setting)

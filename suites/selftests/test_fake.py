@@ -62,7 +62,7 @@ def virtually(main: Coroutine[Any, Any, T]) -> T:
 
 
 def names(tmc: FakeTmc) -> list[str]:
-    return [entry.event.name for entry in tmc.trace().entries]
+    return [entry.event.word for entry in tmc.trace().entries]
 
 
 # A whole conversation, in every kind of test

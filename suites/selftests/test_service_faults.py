@@ -57,7 +57,7 @@ def test_lost_confirms_arrive_in_the_trace_and_settle_nothing(world: World) -> N
     assert len(world.events(FrameIn)) == 3
     assert len(world.events(Confirmed)) == 1
     assert world.events(Fault) == [
-        Fault(kind="lose_confirm", target="c1", detail=f"id {message}") for message in messages[:2]
+        Fault(name="lose_confirm", target="c1", detail=f"id {message}") for message in messages[:2]
     ]
 
 
@@ -93,7 +93,7 @@ def test_anything_can_be_sent_to_all_accepted_connections(world: World) -> None:
 def test_bytes_that_are_no_frame_are_traced_without_one(world: World) -> None:
     world.service.inject(b"\x02", now=0.0, connection="c3", kind="truncated")
     assert world.events(Event) == [
-        Fault(kind="truncated", target="c3"),
+        Fault(name="truncated", target="c3"),
         FrameOut(connection="c3", data=b"\x02", frame=None),
     ]
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_sent_is_an_error_and_not_traced(world: World, wrong: dic
 def test_a_disconnect_closes_one_connection_and_pushes_nothing_more_on_it(world: World) -> None:
     world.service.disconnect(now=0.0, connection="c1", code=1011, reason="reach max idle time")
     assert world.service.effects() == [Close(connection="c1", code=1011, reason="reach max idle time")]
-    assert world.events(Event) == [Fault(kind="disconnect", target="c1", detail="1011 reach max idle time")]
+    assert world.events(Event) == [Fault(name="disconnect", target="c1", detail="1011 reach max idle time")]
     assert world.service.connections("1") == ("c2",)
 
 
@@ -135,7 +135,7 @@ def test_all_connections_can_be_closed_at_once_those_that_are_closing_left_out(w
 def test_an_abort_breaks_the_transport(world: World) -> None:
     world.service.abort(now=0.0)
     assert world.service.effects() == [Abort(connection=name) for name in ("c1", "c2", "c3")]
-    assert world.events(Fault) == [Fault(kind="abort", target=name) for name in ("c1", "c2", "c3")]
+    assert world.events(Fault) == [Fault(name="abort", target=name) for name in ("c1", "c2", "c3")]
     world.produce()
     assert world.service.effects() == []
 

@@ -266,13 +266,13 @@ def test_what_the_environment_tells_pytest_is_not_for_us(runs: Runs, monkeypatch
 def test_parameters_of_a_case_are_bound(runs: Runs) -> None:
     text = (
         '@case("HSK-1")\n@pytest.mark.parametrize("name", ["a", "b"])\n'
-        "async def test_with(tmc_stage, name):\n    await tmc_stage.start()\n    tmc_stage.record(Fault(kind=name))\n"
+        "async def test_with(tmc_stage, name):\n    await tmc_stage.start()\n    tmc_stage.record(Fault(name=name))\n"
     )
     assert runs(text, selection=NOT_BAD) is ExitStatus.OK
     assert [result.id.partition("::")[2] for result in runs.finished.results] == ["test_with[a]", "test_with[b]"]
     for result, name in zip(runs.finished.results, "ab", strict=True):
         assert result.trace is not None
-        assert [entry.event.kind for entry in result.trace.entries if isinstance(entry.event, Fault)] == [name]
+        assert [entry.event.name for entry in result.trace.entries if isinstance(entry.event, Fault)] == [name]
 
 
 def test_junit_tells_failed_from_expected_and_unsupported(runs: Runs) -> None:

@@ -123,7 +123,7 @@ def test_start_waits_until_the_service_has_accepted_the_client() -> None:
         assert len(stage.connections()) == 1
 
     stage = on_stage(play)
-    names = [entry.event.name for entry in stage.entries()]
+    names = [entry.event.word for entry in stage.entries()]
     assert names.index("accepted") < names.index("client_started")
 
 
@@ -238,7 +238,7 @@ def test_the_trace_says_that_the_client_was_stopped_before_its_connection_goes()
         await stage.start()
         await stage.finish()
 
-    names = [entry.event.name for entry in on_stage(play).entries()]
+    names = [entry.event.word for entry in on_stage(play).entries()]
     assert names.index("client_stopped") < names.index("closed")
 
 
@@ -392,9 +392,9 @@ def test_time_passes_for_the_service_alone_in_a_live_run() -> None:
 
 def test_the_trace_knows_under_what_conditions_it_was_made() -> None:
     async def play(stage: Stage, puppet: Puppet) -> None:
-        stage.record(Fault(kind="unreachable", detail="the port is closed"))
+        stage.record(Fault(name="unreachable", detail="the port is closed"))
         trace = stage.trace()
-        assert [entry.event for entry in trace.entries] == [Fault(kind="unreachable", detail="the port is closed")]
+        assert [entry.event for entry in trace.entries] == [Fault(name="unreachable", detail="the port is closed")]
         assert (trace.world, trace.patience, trace.handlers, trace.epoch_ms) == ("simulated", PATIENCE, True, EPOCH_MS)
 
     on_stage(play)

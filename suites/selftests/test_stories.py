@@ -41,6 +41,6 @@ def test_a_story_records_in_the_order_of_the_real_service() -> None:
     story.confirm(7)
     story.connects(sign="wrong")
     story.refuses()
-    told = [entry.event.name for entry in story.trace().entries[:-1]]
-    assert [entry.event.name for entry in recorder.entries] == told
+    told = [entry.event.word for entry in story.trace().entries[:-1]]
+    assert [entry.event.word for entry in recorder.entries] == told
     assert judge_trace(Trace(entries=tuple(recorder.entries), epoch_ms=EPOCH_MS))[0].result == "pass"

@@ -57,7 +57,7 @@ def leaked(secret: str, event: Event, digits: int) -> list[str]:
 
 def test_every_event_class_is_in_the_vocabulary_under_its_name() -> None:
     classes = {
-        kind.name: kind
+        kind.word: kind
         for kind in vars(vocabulary).values()
         if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
     }

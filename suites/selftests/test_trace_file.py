@@ -52,7 +52,7 @@ def events(draw: DrawFn) -> Event:
     for member, shape in get_type_hints(kind).items():
         if member == "frame":
             members["frame"] = decoded(members["data"])
-        elif member != "name":
+        elif member != "word":
             members[member] = draw(values(shape))
     return kind(**members)
 
@@ -205,7 +205,7 @@ def test_a_value_outside_of_the_vocabulary_is_not_written() -> None:
 def test_an_event_outside_of_the_vocabulary_is_not_written() -> None:
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Rumoured(Event):
-        name = "rumoured"
+        word = "rumoured"
 
     with pytest.raises(TraceError, match=r"^entry 1: trace files have no event 'rumoured'; known events: accepted, "):
         list(dump(Trace(entries=(Entry(seq=1, time=0.0, event=Rumoured()),))))

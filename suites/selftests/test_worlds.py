@@ -307,7 +307,7 @@ def test_what_happens_while_a_client_is_taken_down_is_not_its_doing() -> None:
     result = run_case("a", CASE, starts, setting())
     assert result.trace is not None
     (stopped,) = (entry.seq for entry in result.trace.entries if isinstance(entry.event, ClientStopped))
-    assert {entry.event.name for entry in result.trace.entries[stopped:]} <= {"ws_in", "ws_out", "closed"}
+    assert {entry.event.word for entry in result.trace.entries[stopped:]} <= {"ws_in", "ws_out", "closed"}
 
 
 # Who the client is

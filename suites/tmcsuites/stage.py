@@ -191,7 +191,7 @@ class Stage:
     @contextlib.contextmanager
     def nobody_listens(self) -> Iterator[str]:
         """An address that refuses connections, for as long as the context lasts."""
-        self.record(Fault(kind="unreachable"))
+        self.record(Fault(name="unreachable"))
         if self.world == "simulated":
             yield "ws://127.0.0.1:9/"
             return

@@ -84,6 +84,6 @@ def _excused(history: History, conversation: Conversation, closed: Entry) -> boo
     """Whether the client need not, or could not, be back after its connection was closed."""
     begun = conversation.opened.entry if conversation.opened else history.trace.entries[0]
     # The client may be stopped, or the service be taken away, just before the connection ends.
-    away = next((at for at in history.events(Fault) if at.event.kind == "unreachable" and at.seq > begun.seq), None)
+    away = next((at for at in history.events(Fault) if at.event.name == "unreachable" and at.seq > begun.seq), None)
     reasons = (away, history.first_after(Fault, closed), history.first_after(ClientStopped, begun))
     return any(at is not None and history.between(closed, at.entry) < BACK_WITHIN for at in reasons)

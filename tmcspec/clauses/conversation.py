@@ -152,9 +152,9 @@ def _read(conversation: Conversation, entry: Entry, event: Event) -> None:
             conversation.text = conversation.text or At(entry=entry, event=event)
         case FrameIn():
             _read_said(conversation, Said(at=At(entry=entry, event=event), message=_from_client(event)))
-        case Fault(kind="disconnect" | "abort"):
+        case Fault(name="disconnect" | "abort"):
             conversation.ending = conversation.ending or entry
-        case Fault(kind="lose_confirm") if conversation.said:
+        case Fault(name="lose_confirm") if conversation.said:
             conversation.said[-1].lost = True
         case _:
             if isinstance(event, Accepted):
@@ -189,7 +189,7 @@ def _read_answer(handshake: Handshake, entry: Entry, event: Event) -> None:
             answer = from_service(frame)
             assert isinstance(answer, ConnectAck)
             handshake.ack, handshake.answer = At(entry=entry, event=event), answer
-        case Fault(kind="connectack"):
+        case Fault(name="connectack"):
             handshake.scripted = True
 
 

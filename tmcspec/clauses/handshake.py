@@ -179,7 +179,7 @@ def refused_first_connection_is_told(history: History) -> Iterator[Finding]:
     started = next(history.events(ClientStarted), None)
     accepted = next(history.events(Accepted), None)
     refused = next(history.events(Refused), None)
-    away = next((at for at in history.events(Fault) if at.event.kind == "unreachable"), None)
+    away = next((at for at in history.events(Fault) if at.event.name == "unreachable"), None)
     trouble = min((at.entry for at in (refused, away) if at), key=lambda entry: entry.seq, default=None)
     if trouble is None or (accepted and accepted.seq < trouble.seq) or (started and started.seq < trouble.seq):
         return

@@ -247,7 +247,7 @@ def _event(entry: Entry) -> str:
     else:
         values = {member.name: getattr(event, member.name) for member in fields(event)}
         members = ", ".join(f"{name} {value!r}" for name, value in values.items() if value not in (None, ""))
-        text = f"{event.name} {members}"
+        text = f"{event.word} {members}"
     return text if len(text) <= EVENT_WIDTH else text[: EVENT_WIDTH - 1] + "…"
 
 
