@@ -86,8 +86,14 @@ def jyh_runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [json.loads((report / "results.json").read_text(encoding="utf-8")) for report in reports]
 
 
-def _verdicts(run: dict[str, Any]) -> dict[str, str]:
-    return {case["id"]: case["verdict"] for case in run["cases"]}
+def _verdicts(run: dict[str, Any]) -> list[str]:
+    return sorted(f"{case['verdict']} {case['id']}" for case in run["cases"])
+
+
+def test_every_verdict_is_the_one_on_record(jyh_runs: list[dict[str, Any]]) -> None:
+    """An entry of the known-failing list excuses a clause wherever it is broken; this table says where that is."""
+    recorded = (HERE / "jyh-taobao-topsdk" / "verdicts.txt").read_text(encoding="utf-8").splitlines()
+    assert _verdicts(jyh_runs[0]) == recorded
 
 
 def test_two_runs_give_the_same_verdicts(jyh_runs: list[dict[str, Any]]) -> None:

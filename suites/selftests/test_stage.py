@@ -11,6 +11,8 @@ from tmcfakes.clock import Clock
 from tmcfakes.fake import FakeTmc
 from tmcfakes.service import AckScript, App
 from tmcfakes.simulation import EPOCH_MS, simulate
+from tmcspec.client import Handled as ClientHandledByCore
+from tmcspec.client import Observation
 from tmcspec.events import (
     Accepted,
     Advanced,
@@ -398,3 +400,61 @@ def test_the_trace_knows_under_what_conditions_it_was_made() -> None:
         assert (trace.world, trace.patience, trace.handlers, trace.epoch_ms) == ("simulated", PATIENCE, True, EPOCH_MS)
 
     on_stage(play)
+
+
+class Swallower(Puppet):
+    """Its adapter is told to fail, and reports success."""
+
+    def _observe(self, seen: Observation) -> None:
+        if isinstance(seen, ClientHandledByCore):
+            self._on_event(ClientHandled(message_id=seen.message.id, outcome="ok"))
+        else:
+            super()._observe(seen)
+
+
+def test_an_adapter_whose_handler_does_not_obey_is_at_fault_itself() -> None:
+    async def play(stage: Stage, puppet: Puppet) -> None:
+        await stage.start()
+        message = stage.produce(told=Instruction(outcome="fail", reason="no stock"))
+        assert not await stage.until(lambda: False)
+        assert now() < PATIENCE
+        with pytest.raises(AdapterFault, match=f"the handler of message {message} was told fail and reports ok"):
+            await stage.finish()
+
+    on_stage(play, Swallower())
+
+
+def test_a_client_that_cannot_tell_two_ids_apart_may_report_either_outcome() -> None:
+    async def play(stage: Stage, puppet: Puppet) -> None:
+        told: list[Instruction] = [Instruction(), Instruction(outcome="fail")]
+        for each in told:
+            stage.client_says(ClientReceived(message_id=7, topic="t", content=each.content()))
+        stage.client_says(ClientHandled(message_id=7, outcome="fail"))
+        stage.client_says(ClientHandled(message_id=7, outcome="ok"))
+        stage.check()
+
+    on_stage(play)
+
+
+def test_an_address_where_nobody_listens_refuses_in_both_worlds() -> None:
+    async def play(stage: Stage, puppet: Puppet) -> None:
+        with stage.nobody_listens() as url:
+            answer = await stage.try_start(url=url)
+        assert answer is not None
+        assert answer.status == "raised"
+        assert [type(event) for event in (entry.event for entry in stage.entries())] == [Fault, ClientError]
+
+    on_stage(play)
+
+    async def refused(url: str) -> None:
+        host, _, port = url.removeprefix("ws://").removesuffix("/").partition(":")
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(host, int(port))
+
+    async def live() -> None:
+        async with FakeTmc() as fake:
+            stage = Stage(fake=fake, subject=Puppet(), world="live", patience=PATIENCE)
+            with stage.nobody_listens() as url:
+                await refused(url)
+
+    asyncio.run(live())

@@ -10,7 +10,7 @@ from harness import judgement, result
 from tmcspec.clauses import CLAUSES, Level
 from tmcsuites.adapters.contract import AdapterFault, Crashed, Hung, SubjectError, Unavailable, Unsupported
 from tmcsuites.stage import NeverReady
-from tmcsuites.verdict import BAD, ExitStatus, Verdict, decide
+from tmcsuites.verdict import BAD, CaseResult, ExitStatus, Verdict, decide
 
 MUST, SHOULD, OTHER_MUST, SERVICE = "ACK-1", "ACK-4", "LID-1", "RDL-4"
 CRASHED = Crashed("it fell", status="exit 1", log="the client's\nlast words")
@@ -58,8 +58,26 @@ def test_a_fault_of_the_fake_outweighs_everything(error: Exception | None) -> No
 
 
 def test_a_clause_that_the_client_gave_nothing_to_judge_by_is_never_green() -> None:
-    verdict, message = decide(clauses=[MUST, SHOULD], judgements=[judgement(MUST, exercised=0)], error=None)
-    assert (verdict, message) == (Verdict.UNSUPPORTED, "the client gave nothing to judge ACK-1 by")
+    silent = judgement(MUST, exercised=0)
+    nothing = "the client gave nothing to judge ACK-1 by"
+    assert decide(clauses=[MUST, SHOULD], judgements=[silent], error=None) == (Verdict.FAIL, nothing)
+    assert decide(clauses=[MUST], judgements=[silent], error=None, may_be_silent=True) == (
+        Verdict.UNSUPPORTED,
+        nothing,
+    )
+
+
+def test_nothing_to_judge_a_should_by_is_no_failure() -> None:
+    verdict, _ = decide(clauses=[SHOULD], judgements=[judgement(SHOULD, exercised=0)], error=None)
+    assert verdict is Verdict.UNSUPPORTED
+
+
+def test_a_failure_without_a_broken_clause_is_explained_by_what_was_not_proved() -> None:
+    silent = CaseResult(
+        id="a", area="ACK", verdict=Verdict.FAIL, clauses=(MUST,), judgements=(judgement(MUST, exercised=0),)
+    )
+    assert silent.violated() == ()
+    assert silent.broken == (MUST,)
 
 
 def test_a_clause_of_the_service_need_not_be_exercised() -> None:

@@ -28,6 +28,8 @@ class Case:
         clauses: ids of the clauses that it brings to bear, at least one; the first names its area.
         needs: capabilities that a client must declare.
         handlers: whether it takes an adapter that obeys instructions; else a bare program can do it, too.
+        optional: whether a client may give nothing to judge by, since libraries need not show their users what the case
+            looks at.
 
     Raises:
         ValueError: an unknown clause or capability.
@@ -36,6 +38,7 @@ class Case:
     clauses: tuple[str, ...]
     needs: frozenset[str] = frozenset()
     handlers: bool = True
+    optional: bool = False
 
     def __post_init__(self) -> None:
         if unknown := [id for id in self.clauses if id not in CLAUSES]:
@@ -50,14 +53,16 @@ class Case:
         return CLAUSES[self.clauses[0]].area
 
 
-def case(*clauses: str, needs: tuple[str, ...] = (), handlers: bool = True) -> Callable[[F], F]:
+def case(*clauses: str, needs: tuple[str, ...] = (), handlers: bool = True, optional: bool = False) -> Callable[[F], F]:
     """Declares a case about these clauses; see `Case`.
 
     Example:
         >>> @case("ACK-2")
         ... async def test_a_slow_handler_is_not_confirmed_early(tmc_stage: Stage) -> None: ...
     """
-    mark = getattr(pytest.mark, MARK)(Case(clauses=clauses, needs=frozenset(needs), handlers=handlers))
+    mark = getattr(pytest.mark, MARK)(
+        Case(clauses=clauses, needs=frozenset(needs), handlers=handlers, optional=optional)
+    )
 
     def declare(function: F) -> F:
         marked: F = mark(function)

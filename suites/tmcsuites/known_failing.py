@@ -68,7 +68,7 @@ class KnownFailing:
         """Why this result is expected; None when it is not. Remembers the entries it took."""
         found: list[Expectation | None]
         if result.verdict in SILENT:
-            found = [self._entry(judgement.clause.id, result) for judgement in result.violated()]
+            found = [self._entry(id, result) for id in result.broken]
         elif result.verdict in EXPECTABLE:
             # Dying of one clause leaves others broken behind it: one entry for the death is enough.
             deaths = [entry for entry in self.entries if any(entry.covers(id, result) for id in result.clauses)]

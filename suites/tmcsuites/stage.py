@@ -33,7 +33,7 @@ from tmcspec.events import (
     Id,
     Received,
 )
-from tmcspec.instruction import Instruction
+from tmcspec.instruction import Instruction, instruction
 from tmcspec.trace import Entry, Trace, World
 from tmcsuites.adapters.contract import (
     AdapterFault,
@@ -99,6 +99,8 @@ class Stage:
         self.patience = patience
         self.start_patience = max(patience, start_patience)
         self.answered: set[int] = set()
+        self.dishonest: AdapterFault | None = None
+        self._told: dict[int | None, set[str]] = {}
         self._next_id = FIRST_ID
         self._woken = asyncio.Event()
         fake.recorder.listeners.append(self._listen)
@@ -119,8 +121,28 @@ class Stage:
                     publish_time=_id(event.publish_time),
                 )
             )
+            self._told.setdefault(event.message_id, set()).add(instruction(event.content).outcome)
         elif isinstance(event, ClientHandled):
             self.record(Handled(client=CLIENT, message=_id(event.message_id), outcome=event.outcome))
+            self._check_honesty(event)
+
+    def _check_honesty(self, done: ClientHandled) -> None:
+        """An adapter whose handlers do not do what the messages that it showed us tell them is of no use."""
+        # A client that cannot tell two ids apart shows both under one: then either outcome is honest.
+        told = self._told.get(done.message_id, {"ok"})
+        if done.outcome not in told and self.dishonest is None:
+            self.dishonest = AdapterFault(
+                f"the handler of message {done.message_id} was told {', '.join(sorted(told))} and reports "
+                f"{done.outcome}; an adapter's handler must obey the member 'tmcspec' of the content it is given",
+                log=self.subject.log,
+            )
+            self._woken.set()
+
+    def check(self) -> None:
+        """Raises SubjectError: the client died, or its adapter broke the contract."""
+        if self.dishonest is not None:
+            raise self.dishonest
+        self.subject.check()
 
     def watch(self) -> None:
         """From now on, the client's death goes into the trace at the moment it is noticed."""
@@ -180,11 +202,11 @@ class Stage:
 
     async def finish(self) -> None:
         """Ends the case: the client is stopped, and the trace says when. Raises SubjectError as `try_start`."""
-        self.subject.check()
+        self.check()
         await self.subject.probe()
         self.record(ClientStopped(client=CLIENT))
         await self.subject.stop()
-        self.subject.check()
+        self.check()
 
     # The service
 
@@ -237,7 +259,7 @@ class Stage:
         loop = asyncio.get_running_loop()
         end = loop.time() + (self.patience + MARGIN if within is None else within)
         while not wanted():
-            if self.subject.died.done() or loop.time() >= end:
+            if self.subject.died.done() or self.dishonest is not None or loop.time() >= end:
                 return False
             self._woken.clear()
             try:

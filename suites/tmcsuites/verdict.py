@@ -79,6 +79,14 @@ class CaseResult:
         """The judgements that found the client guilty and count for this case."""
         return guilty_of(self.judgements, self.clauses)
 
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The clauses that explain the verdict: those that were broken; of a failure without any, those unproved."""
+        explained = self.violated()
+        if not explained and self.verdict is Verdict.FAIL:
+            explained = unproved_of(self.judgements, self.clauses)
+        return tuple(judgement.clause.id for judgement in explained)
+
 
 def guilty_of(judgements: Sequence[Judgement], clauses: Sequence[str]) -> tuple[Judgement, ...]:
     """The judgements that count against a client in a case: every broken MUST, and whatever the case is about."""
@@ -91,8 +99,21 @@ def guilty_of(judgements: Sequence[Judgement], clauses: Sequence[str]) -> tuple[
     )
 
 
+def unproved_of(judgements: Sequence[Judgement], clauses: Sequence[str]) -> tuple[Judgement, ...]:
+    """The judgements that a case is about and that found nothing to judge the client by."""
+    return tuple(
+        each
+        for each in judgements
+        if each.clause.id in clauses and each.clause.binds is Binds.CLIENT and not each.exercised
+    )
+
+
 def decide(
-    *, clauses: Sequence[str], judgements: Sequence[Judgement], error: BaseException | None
+    *,
+    clauses: Sequence[str],
+    judgements: Sequence[Judgement],
+    error: BaseException | None,
+    may_be_silent: bool = False,
 ) -> tuple[Verdict, str]:
     """The verdict of a case, and why.
 
@@ -100,6 +121,8 @@ def decide(
         clauses: what the case is about.
         judgements: over its trace.
         error: what ended it early, None when nothing did.
+        may_be_silent: whether a client may give nothing to judge a MUST by. Else that is a failure: what the case
+            needs was declared, so silence is not a way around it.
     """
     ours = [each for each in judgements if each.violations and each.clause.binds is Binds.SERVICE]
     theirs = guilty_of(judgements, clauses)
@@ -114,14 +137,11 @@ def decide(
     ):
         if found := [each for each in theirs if each.clause.level is level]:
             return verdict, _listed(found)
-    unproved = [
-        each
-        for each in judgements
-        if each.clause.id in clauses and each.clause.binds is Binds.CLIENT and not each.exercised
-    ]
-    if unproved:
+    if unproved := unproved_of(judgements, clauses):
         names = ", ".join(each.clause.id for each in unproved)
-        return Verdict.UNSUPPORTED, f"the client gave nothing to judge {names} by"
+        must = any(each.clause.level is Level.MUST for each in unproved)
+        silent = Verdict.FAIL if must and not may_be_silent else Verdict.UNSUPPORTED
+        return silent, f"the client gave nothing to judge {names} by"
     return Verdict.PASS, ""
 
 

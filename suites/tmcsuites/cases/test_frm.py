@@ -25,14 +25,14 @@ async def test_every_value_format_is_decoded(tmc_stage: Stage, name: str) -> Non
     await _one(tmc_stage, wire=oddities.with_field(oddities.RARE_FIELDS[name]))
 
 
-@case("FRM-2")
+@case("FRM-2", optional=True)
 @pytest.mark.parametrize("data_id", [2**53 + 1, -5], ids=["above_2_53", "negative"])
 async def test_int64_is_signed_and_exact(tmc_stage: Stage, data_id: int) -> None:
     """In a field that the client only hands on."""
     await _one(tmc_stage, data_id=data_id)
 
 
-@case("FRM-4")
+@case("FRM-4", optional=True)
 async def test_dates_are_epoch_milliseconds(tmc_stage: Stage) -> None:
     """The time of production, which every push carries."""
     await _one(tmc_stage)

@@ -137,7 +137,7 @@ class ConsoleReport:
             shown = _about(run)
             self._console.print(_clause_table(shown))
             self._loose_ends(run, shown)
-        elif not run.faults:
+        elif run.exit_status is ExitStatus.NOTHING_RAN:
             self._print(line("No case was left to run by these filters."))
         for fault in run.faults:
             self._print(line(("Fault of the suite:", "magenta"), f" {fault}"))

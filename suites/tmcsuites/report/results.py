@@ -28,8 +28,9 @@ class ResultsReport:
         self._directory = directory
         self._started: RunStarted | None = None
         (directory / "traces").mkdir(exist_ok=True)
-        for name in ("results.json", "junit.xml"):
-            (directory / name).unlink(missing_ok=True)
+        old = [directory / "results.json", directory / "junit.xml", *(directory / "traces").glob("*.jsonl")]
+        for path in old:
+            path.unlink(missing_ok=True)
 
     def __call__(self, event: RunEvent) -> None:
         match event:
@@ -91,7 +92,7 @@ def _case(result: CaseResult) -> dict[str, Any]:
         "verdict": result.verdict.value,
         "expected": result.expected,
         "clauses": list(result.clauses),
-        "broken": [judgement.clause.id for judgement in result.violated()],
+        "broken": list(result.broken),
         "duration_s": round(result.duration, 3),
         "message": result.message,
         "trace": trace_name(result) if result.trace is not None else None,
