@@ -56,9 +56,9 @@ def tmcspec(*words: str) -> Ended:
     return Ended(status=int(end.value.code or 0), out=out.getvalue(), err=err.getvalue())
 
 
-def results() -> Any:
-    """The results.json of a run with the default report directory, below the working directory."""
-    return json.loads(Path("tmcspec-report/results.json").read_text(encoding="utf-8"))
+def results(report: str = "tmcspec-report") -> Any:
+    """The results.json of a run, by default of one with the default report directory, below the working directory."""
+    return json.loads(Path(report, "results.json").read_text(encoding="utf-8"))
 
 
 class Garbling(ReferenceSubject):

@@ -11,9 +11,9 @@ from harness import judgement
 from rich.console import Console
 
 from tmcspec.clauses import CLAUSES
-from tmcspec.events import ClientError, Confirmed, FrameIn, Handled
-from tmcspec.frame import decode, encode
-from tmcspec.messages import Confirm
+from tmcspec.events import ClientError, Confirmed, FrameIn, FrameOut, Handled
+from tmcspec.frame import Frame, byte, decode, encode
+from tmcspec.messages import Confirm, ConnectAck
 from tmcspec.trace import Entry, Trace
 from tmcsuites.adapters.contract import ClientInfo
 from tmcsuites.known_failing import Expectation
@@ -93,15 +93,16 @@ def test_a_failure_is_a_block_down_to_the_command_that_runs_it_again() -> None:
         "",
         f"1. {CASE}  FAIL",
         f"   LID-1 MUST: {clause.statement}",
-        f"   {clause.source}",
+        f"   source: {clause.source}",
         "     9007199254740993 was confirmed as 9007199254740992",
         "            0.125 s  handled client 'client', message 9007199254740993, outcome 'ok'",
         "            0.250 s  c1 from client: Confirm, __kind BYTE 2, id INT64 9007199254740992",
-        "   stderr of the client:",
+        "   the client wrote:",
         "     connecting",
         "     connected",
+        "   log:   out/traces/test_lid.py.test_ids_are_confirmed_exactly-above_2_53.log",
         "   trace: out/traces/test_lid.py.test_ids_are_confirmed_exactly-above_2_53.jsonl",
-        f"   again: tmcspec run --client 'node adapter.js' --case '{CASE}'",
+        f"   again: tmcspec run --client 'node adapter.js' --case '{CASE}' --report out/again",
     ]
 
 
@@ -124,7 +125,7 @@ def test_what_ended_a_case_early_is_told_before_what_was_broken(verdict: Verdict
 
 def test_an_expected_failure_is_two_lines() -> None:
     text = block(replace(FAILED, expected="reads ids through doubles"))
-    assert text == f"\n1. {CASE}  FAIL (expected)\n   reads ids through doubles\n"
+    assert text == f"\n1. {CASE}  FAIL (expected): LID-1\n   reads ids through doubles\n"
 
 
 def test_many_findings_and_much_evidence_are_cut() -> None:
@@ -154,7 +155,7 @@ def test_a_long_event_is_one_short_line() -> None:
 def test_a_case_without_trace_and_log_shows_neither() -> None:
     text = block(replace(FAILED, trace=None, log=" \n"))
     assert "trace:" not in text
-    assert "stderr" not in text
+    assert "the client wrote" not in text
 
 
 def test_lines_are_not_wrapped_so_that_they_can_be_copied() -> None:
@@ -178,6 +179,31 @@ def test_a_clause_that_no_case_of_the_run_is_about_is_shown_only_when_it_was_bro
     assert "HSK-1" not in shown(finished(about_lid))
     about_hsk = replace(PASSED, clauses=("HSK-1",))
     assert "LID-1" in shown(finished(about_hsk))
+
+
+def test_the_end_says_why_cases_were_unsupported_and_what_a_client_was_not_held_to() -> None:
+    why = "the client does not declare fail"
+    closed = replace(PASSED, verdict=Verdict.UNSUPPORTED, message=why)
+    run = finished(closed, closed, FAILED)
+    clauses = (replace(run.clauses[0], result="unsupported"), run.clauses[1])
+    text = shown(replace(run, clauses=clauses))
+    assert "MUST clauses that this client was not held to: HSK-1\n" in text
+    assert f"UNSUPPORTED, 2 cases: {why}\n" in text
+
+
+def test_a_clause_that_was_broken_besides_is_named_without_counting() -> None:
+    besides = replace(FAILED, judgements=(*FAILED.judgements, judgement("ACK-4", "no Failed")))
+    assert "   broken, too, and not what this case is about: ACK-4\n" in block(besides)
+
+
+def test_a_frame_shows_its_envelope() -> None:
+    refusal = ConnectAck(flag=7, status_code=25, status_phrase="Invalid signature").to_frame()
+    out = Entry(seq=1, time=0.0, event=FrameOut(connection="c1", data=encode(refusal), frame=refusal))
+    unknown = Frame(type=2, token="t", content=(byte("__kind", 99),))
+    odd = Entry(seq=2, time=0.0, event=FrameIn(connection="c1", data=encode(unknown), frame=unknown))
+    text = block(replace(FAILED, judgements=(judgement("LID-1", "so", evidence=[out, odd]),)))
+    assert "c1 to client: ConnectAck, status 25, phrase 'Invalid signature', flag 7, no token\n" in text
+    assert "c1 from client: type 2, __kind BYTE 99\n" in text
 
 
 def test_stale_entries_are_named() -> None:

@@ -117,3 +117,11 @@ def test_help_shows_an_example(command: list[str]) -> None:
     result = CliRunner().invoke(frame, [*command, "--help"])
     assert result.exit_code == 0
     assert "Example:" in result.stdout
+
+
+def test_what_decode_prints_can_be_encoded_as_it_is() -> None:
+    frame = '{"frame": {"messageType": 1, "flag": 5}, "anomalies": []}'
+    (answer,) = run("encode", frame)[1]
+    assert answer == {"hex": "02010400050000000000"}
+    (answer,) = run("encode", '{"frame": {"messageType": 1}, "hex": "00"}')[1]
+    assert "error" in answer

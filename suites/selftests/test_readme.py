@@ -6,6 +6,13 @@ import ast
 import re
 from pathlib import Path
 
+from harness import collected
+
+from tmcspec.clauses import CLAUSES
+from tmcsuites.adapters.contract import CAPABILITIES
+from tmcsuites.cli import tmcspec
+from tmcsuites.verdict import ExitStatus, Verdict
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -28,7 +35,20 @@ def test_the_python_of_the_readme_names_things_that_exist() -> None:
 
 
 def test_the_commands_of_the_readme_exist() -> None:
-    from tmcsuites.cli import tmcspec
-
     for name in re.findall(r"`tmcspec (\w+)", README.partition("## What is not there yet")[0]):
         assert name in tmcspec.commands
+
+
+def test_the_run_that_the_readme_shows_is_that_of_this_suite() -> None:
+    cases, clauses = re.search(r"simulated, seed 0: (\d+) cases, (\d+) clauses", README).groups()  # type: ignore[union-attr]
+    assert (int(cases), int(clauses)) == (len(collected()), len(CLAUSES))
+
+
+def test_the_contract_lists_every_verdict_exit_status_and_capability() -> None:
+    contract = (ROOT / "docs" / "adapter.md").read_text(encoding="utf-8")
+    for verdict in Verdict:
+        assert f"| {verdict} |" in contract
+    for status in ExitStatus:
+        assert f"| {int(status)} |" in contract
+    for capability in CAPABILITIES:
+        assert f"`{capability}`" in contract

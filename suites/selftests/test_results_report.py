@@ -85,6 +85,7 @@ def test_results_have_the_published_shape(tmp_path: Path) -> None:
                 "duration_s": 0.0,
                 "message": "",
                 "trace": None,
+                "log": None,
             },
             {
                 "id": "test_lid.py::test_ids[largest]",
@@ -96,6 +97,7 @@ def test_results_have_the_published_shape(tmp_path: Path) -> None:
                 "duration_s": 0.123,
                 "message": "LID-1: rounded",
                 "trace": "traces/test_lid.py.test_ids-largest.jsonl",
+                "log": None,
             },
         ],
         "clauses": [
@@ -148,3 +150,18 @@ def test_two_runs_agree_in_all_but_time(tmp_path: Path) -> None:
         assert {f"traces/{name}" for name in traces} == {case["trace"] for case in results["cases"]}
         runs.append((results, traces))
     assert runs[0] == runs[1]
+
+
+def test_what_a_client_wrote_is_kept_beside_its_trace(tmp_path: Path) -> None:
+    loud = replace(FAILED, log="connecting \ud800\n")
+    (_, case) = written(tmp_path, PASSED, loud)["cases"]
+    assert case["log"] == "traces/test_lid.py.test_ids-largest.log"
+    assert (tmp_path / case["log"]).read_text(encoding="utf-8") == "connecting \\ud800\n"
+
+
+def test_traces_and_logs_of_an_earlier_run_go(tmp_path: Path) -> None:
+    (tmp_path / "traces").mkdir()
+    for name in ("old.jsonl", "old.log"):
+        (tmp_path / "traces" / name).write_text("old")
+    written(tmp_path, FAILED)
+    assert [path.name for path in (tmp_path / "traces").iterdir()] == ["test_lid.py.test_ids-largest.jsonl"]

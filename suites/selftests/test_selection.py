@@ -70,7 +70,7 @@ def test_a_filter_that_matches_nothing_is_an_error(filters: Any, complaint: str)
 
 
 def test_an_unknown_case_is_an_error_that_names_the_closest() -> None:
-    selection = Selection(cases=("test_lid.py::test_ids_are_confirmed_exactly",))
+    selection = Selection(cases=("test_lid.py::test_ids_are_confirmed",))
     with pytest.raises(SelectionError, match=r"unknown case .*; the closest: test_lid.py::test_ids.*\[largest\]"):
         selection.check_cases(CASES)
 
@@ -78,6 +78,15 @@ def test_an_unknown_case_is_an_error_that_names_the_closest() -> None:
 def test_a_case_like_no_other_has_no_closest() -> None:
     with pytest.raises(SelectionError, match="unknown case '0'; the closest: none"):
         Selection(cases=("0",)).check_cases(CASES)
+
+
+@pytest.mark.parametrize("asked", ["test_lid.py", "test_lid.py::test_ids_are_confirmed_exactly"])
+def test_cases_can_be_asked_for_by_module_or_without_parameters(asked: str) -> None:
+    selection = Selection(cases=(asked,))
+    selection.check_cases(CASES)
+    about = Case(clauses=("LID-1",))
+    assert selection.takes("test_lid.py::test_ids_are_confirmed_exactly[largest]", about)
+    assert not selection.takes("test_lid.py2::test_ids_are_confirmed_exactly_too", about)
 
 
 def test_known_cases_are_fine() -> None:

@@ -9,7 +9,7 @@ from harness import judgement, result
 
 from tmcspec.clauses import CLAUSES, Level
 from tmcsuites.adapters.contract import AdapterFault, Crashed, Hung, SubjectError, Unavailable, Unsupported
-from tmcsuites.stage import NeverReady
+from tmcsuites.stage import CannotStart, NeverReady
 from tmcsuites.verdict import BAD, CaseResult, ExitStatus, Verdict, decide
 
 MUST, SHOULD, OTHER_MUST, SERVICE = "ACK-1", "ACK-4", "LID-1", "RDL-4"
@@ -163,3 +163,9 @@ def test_exit_statuses_mean_what_they_mean_in_pytest() -> None:
         ExitStatus.NOTHING_RAN: pytest.ExitCode.NO_TESTS_COLLECTED,
     }.items():
         assert int(ours) == int(theirs)
+
+
+def test_a_client_that_says_it_cannot_start_failed_and_one_that_says_nothing_hangs() -> None:
+    told = decide(clauses=[MUST], judgements=[], error=CannotStart("the client could not start: no route"))
+    assert told == (Verdict.FAIL, "the client could not start: no route")
+    assert decide(clauses=[MUST], judgements=[], error=NeverReady("never accepted"))[0] is Verdict.HUNG

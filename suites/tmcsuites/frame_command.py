@@ -108,7 +108,11 @@ def _decoded(line: str, strict: bool) -> dict[str, object]:
 
 def _encoded(line: str) -> dict[str, object]:
     try:
-        return {"hex": encode(from_json(json.loads(line))).hex()}
+        said = json.loads(line)
+        # What `frame decode` prints goes in as it is.
+        if isinstance(said, dict) and "frame" in said and not said.keys() - {"frame", "anomalies"}:
+            said = said["frame"]
+        return {"hex": encode(from_json(said)).hex()}
     except RecursionError:
         return {"error": "not a frame: nested too deeply"}
     except (FrameJsonError, FrameError) as error:

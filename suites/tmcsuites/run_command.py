@@ -35,10 +35,26 @@ from tmcsuites.worlds import Setting, SubjectFactory, WorldName, look_at
 @click.option(
     "--python", metavar="MODULE:FACTORY", help="A factory of a client in this process, called with wall_clock and rng."
 )
-@click.option("--area", "areas", multiple=True, metavar="AREA", help=f"Only this area: {', '.join(AREAS)}. Repeatable.")
-@click.option("--clause", "clauses", multiple=True, metavar="ID", help="Only this clause, as LID-1. Repeatable.")
 @click.option(
-    "--case", "cases", multiple=True, metavar="ID", help="Only this case, by its id in the report. Repeatable."
+    "--area",
+    "areas",
+    multiple=True,
+    metavar="AREA",
+    help=f"Only cases and clauses of this area: {', '.join(AREAS)}. Areas and clauses add up.",
+)
+@click.option(
+    "--clause",
+    "clauses",
+    multiple=True,
+    metavar="ID",
+    help="Only this clause, as LID-1, and the cases about it. Repeatable.",
+)
+@click.option(
+    "--case",
+    "cases",
+    multiple=True,
+    metavar="ID",
+    help="Only this case, by its id in the report, or a module of them, or a name without [..]. Repeatable.",
 )
 @click.option("--level", type=click.Choice(list(LEVELS)), default="info", help="Clauses of this level and above.")
 @click.option(

@@ -63,14 +63,21 @@ class Selection:
     def takes(self, id: str, case: Case) -> bool:
         """Whether a case runs."""
         chosen = {clause.id for clause in self.judges}
-        return bool(chosen.intersection(case.clauses)) and (not self.cases or id in self.cases)
+        return bool(chosen.intersection(case.clauses)) and (
+            not self.cases or any(_names(each, id) for each in self.cases)
+        )
 
     def check_cases(self, ids: Sequence[str]) -> None:
-        """Raises SelectionError for a case that was asked for and does not exist among `ids`."""
+        """Raises SelectionError for a case that was asked for and names nothing among `ids`."""
         for asked in self.cases:
-            if asked not in ids:
+            if not any(_names(asked, id) for id in ids):
                 close = difflib.get_close_matches(asked, ids, n=3, cutoff=0.3)
                 raise SelectionError(f"unknown case {asked!r}; the closest: {', '.join(close) or 'none'}")
+
+
+def _names(asked: str, id: str) -> bool:
+    """Whether a case is asked for: by its id, by that of its module, or by its name without parameters."""
+    return id == asked or id.startswith((f"{asked}::", f"{asked}["))
 
 
 def _known(what: str, asked: Sequence[str], known: Iterable[str]) -> None:

@@ -73,6 +73,10 @@ class NeverReady(Exception):
     """The client was started and did not get as far as an accepted connection."""
 
 
+class CannotStart(NeverReady):
+    """The client told its application that it could not connect, to a service that would have accepted it."""
+
+
 class Stage:
     """What a case drives.
 
@@ -195,7 +199,7 @@ class Stage:
         """
         answer = await self.try_start(within=self.start_patience)
         if answer is not None and answer.status == "raised":
-            raise NeverReady(f"the client could not start: {answer.error}")
+            raise CannotStart(f"the client could not start: {answer.error}")
         if not await self.until(lambda: bool(self.connections()), within=self.start_patience):
             await self.subject.probe()
             raise NeverReady("the service never accepted a CONNECT of the client")

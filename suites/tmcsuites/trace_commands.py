@@ -14,7 +14,7 @@ from rich.text import Text
 from tmcspec import trace_file
 from tmcspec.clauses import AREAS, CLAUSES, Judgement, Level, judge_trace
 from tmcspec.trace import TraceError
-from tmcsuites.report.console import RESULT_STYLES, describe_finding
+from tmcsuites.report.console import RESULT_STYLES, describe_finding, line
 from tmcsuites.verdict import ExitStatus
 
 
@@ -88,11 +88,19 @@ def _row(judgement: Judgement) -> dict[str, object]:
 
 
 def _show(judgements: tuple[Judgement, ...]) -> None:
+    """The clauses that came to bear, then each violation, then the count."""
     console = Console()
     for each in judgements:
-        style = RESULT_STYLES[each.result]
-        console.print(
-            f"{each.clause.id:7} [{style}]{each.result.replace('_', ' '):14}[/] {each.exercised}", highlight=False
-        )
+        if each.exercised:
+            style = RESULT_STYLES[each.result]
+            console.print(f"{each.clause.id:7} [{style}]{each.result:9}[/] {each.exercised}", highlight=False)
+    broken = [each for each in judgements if each.violations]
+    for each in broken:
+        clause = each.clause
+        lines = [line(), line((clause.id, "bold"), f" {clause.level.value.upper()}: {clause.statement}")]
+        lines.append(line((f"source: {clause.source}", "dim")))
         for finding in each.violations:
-            console.print(Text("\n").join(describe_finding(finding)), soft_wrap=True)
+            lines += describe_finding(finding)
+        console.print(Text("\n").join(lines), soft_wrap=True)
+    exercised = sum(bool(each.exercised) for each in judgements)
+    console.print(f"{exercised} of {len(judgements)} clauses exercised, {len(broken)} broken", highlight=False)

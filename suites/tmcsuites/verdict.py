@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 from tmcspec.clauses import Binds, Judgement, Level
 from tmcspec.trace import Trace
 from tmcsuites.adapters.contract import AdapterFault, Crashed, Hung, SubjectError, Unsupported
-from tmcsuites.stage import NeverReady
+from tmcsuites.stage import CannotStart, NeverReady
 
 
 class Verdict(StrEnum):
@@ -165,6 +165,8 @@ def _of_error(error: BaseException, guilty: Sequence[Judgement]) -> tuple[Verdic
         case NeverReady() if must:
             # The trace says why.
             return Verdict.FAIL, _listed(must)
+        case CannotStart():
+            return Verdict.FAIL, f"{_first_line(error)}{because}"
         case NeverReady():
             return Verdict.HUNG, f"{_first_line(error)}{because}"
     return Verdict.SUITE_FAULT, f"{type(error).__name__}: {error}"

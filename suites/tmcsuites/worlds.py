@@ -161,12 +161,13 @@ class _Run:
             except Exception as error:
                 # A judge that fails on a trace is our fault, whatever the client did.
                 self.error = error
-        clauses = _about(self.case, self.setting.clauses)
+        bare = self.trace is not None and not self.trace.handlers
+        clauses = _about(self.case, self.setting.clauses, bare=bare)
         verdict, message = decide(
             clauses=clauses,
             judgements=judgements,
             error=self.error,
-            may_be_silent=self.case.optional or not (self.trace and self.trace.handlers),
+            may_be_silent=self.case.optional or bare,
         )
         return CaseResult(
             id=self.id,
@@ -190,11 +191,11 @@ def unsupported(id: str, case: Case, info: ClientInfo, clauses: Sequence[Clause]
         why = "a bare program cannot be told what its handler shall do"
     else:
         return None
-    about = _about(case, clauses)
+    about = _about(case, clauses, bare=info.bare)
     return CaseResult(id=id, area=case.area, verdict=Verdict.UNSUPPORTED, clauses=about, message=why)
 
 
-def _about(case: Case, clauses: Sequence[Clause]) -> tuple[str, ...]:
-    """What a case is about among the clauses that judge."""
-    chosen = {clause.id for clause in clauses}
+def _about(case: Case, clauses: Sequence[Clause], *, bare: bool) -> tuple[str, ...]:
+    """What a case is about among the clauses that judge; of a bare client, by what shows on the wire."""
+    chosen = {clause.id for clause in clauses if not (bare and clause.needs_handlers)}
     return tuple(id for id in case.clauses if id in chosen)

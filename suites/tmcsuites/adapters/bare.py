@@ -6,8 +6,8 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 
-from .child import Log, Process, as_command, closed_error, crash_text
-from .contract import (
+from tmcsuites.adapters.child import Process, closed_error, crash_text
+from tmcsuites.adapters.contract import (
     Answer,
     ClientInfo,
     Crashed,
@@ -17,11 +17,12 @@ from .contract import (
     SubjectError,
     Unsupported,
 )
+from tmcsuites.adapters.program import Program
 
 NOT_SUPPORTED = "exit 127"
 
 
-class BareSubject:
+class BareSubject(Program):
     """A `Subject` that runs from `start` to `stop`. It reports no events: only what shows on the wire is judged.
 
     | variable | meaning |
@@ -54,14 +55,7 @@ class BareSubject:
         env: Mapping[str, str] | None = None,
         deadlines: Deadlines | None = None,
     ) -> None:
-        self._command = as_command(command)
-        self._deadlines = (deadlines or Deadlines()).scaled(deadline_factor)
-        self._environment = {**os.environ, **(env or {})}
-        self._log = Log()
-        self._process: Process | None = None
-        self._died: asyncio.Future[SubjectError] | None = None
-        self._failure: SubjectError | None = None
-        self._stopping = False
+        super().__init__(command, deadline_factor=deadline_factor, env=env, deadlines=deadlines)
         self.info = ClientInfo(
             name=os.path.basename(self._command[0]),
             version="unknown",
@@ -71,31 +65,9 @@ class BareSubject:
             bare=True,
         )
 
-    @property
-    def died(self) -> asyncio.Future[SubjectError]:
-        """Completes with the fault (never raises it) as soon as the program has ended by itself.
-
-        Use `asyncio.wait` or `asyncio.shield`, so that it is not cancelled.
-        """
-        if self._died is None:
-            raise closed_error()
-        return self._died
-
-    @property
-    def log(self) -> str:
-        """What it wrote on standard output and standard error."""
-        return self._log.text()
-
-    @property
-    def exit_status(self) -> str | None:
-        """How the program ended, like "exit 0" or "signal SIGTERM"; None while it runs or before it ran."""
-        return None if self._process is None else self._process.status
-
     async def open(self, on_event: OnEvent) -> None:
         """Nothing runs yet: a bare program knows where the service is only from `start`."""
-        if self._died is not None:
-            raise SubjectError("this client is open already; make a new subject for another program")
-        self._died = asyncio.get_running_loop().create_future()
+        self._open()
 
     async def start(self, options: StartOptions) -> Answer:
         """Run the program. The answer is `result` as soon as it runs; that it has connected is for the service to see.
@@ -111,7 +83,7 @@ class BareSubject:
         if self._process is not None and self._process.status is None:
             raise SubjectError("the program runs already; stop() it before it is started again")
         self._log.hide(options.app_secret)
-        self._stopping = False
+        self._ending = False
         self._process = process = await Process.spawn(
             self._command,
             environment={
@@ -154,23 +126,11 @@ class BareSubject:
     async def close(self) -> None:
         if self._process is not None:
             await self._end(self._process)
-        if self._failure is None:
-            self._failure = closed_error()
-
-    def check(self) -> None:
-        """
-        Raises:
-            Unsupported: the program ended with exit status 127.
-            Crashed: it ended otherwise, without being told to.
-            SubjectError: it is closed, or was never opened.
-        """
-        if self._failure is not None:
-            raise self._failure
-        if self._died is None:
-            raise closed_error()
+        self._ending = True
+        self._fail(closed_error())
 
     async def _end(self, process: Process) -> str:
-        self._stopping = True
+        self._ending = True
         by = "eof"
         try:
             process.end_input()
@@ -185,12 +145,10 @@ class BareSubject:
 
     def _ended(self, ended: asyncio.Future[str]) -> None:
         status = ended.result()
-        if self._stopping or self._failure is not None:
+        if self._ending:
             return
         if status == NOT_SUPPORTED:
             text = "the program ended with exit status 127: it does not support what is asked of it"
-            self._failure = Unsupported(text, log=self.log)
+            self._fail(Unsupported(text, log=self.log))
         else:
-            self._failure = Crashed(crash_text(status), status=status, log=self.log)
-        if self._died is not None and not self._died.done():
-            self._died.set_result(self._failure)
+            self._fail(Crashed(crash_text(status), status=status, log=self.log))

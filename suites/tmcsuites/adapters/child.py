@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from .contract import SubjectError, Unavailable
+from tmcsuites.adapters.contract import SubjectError, Unavailable
 
 LOG_HEAD = 64 * 1024
 LOG_TAIL = 192 * 1024

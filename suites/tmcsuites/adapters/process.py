@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from .child import Log, Process, as_command, closed_error, crash_text
-from .contract import (
+from tmcsuites.adapters.child import Process, closed_error, crash_text
+from tmcsuites.adapters.contract import (
     PROTOCOL_VERSION,
     AdapterFault,
     Answer,
+    ClientEvent,
     ClientInfo,
     Crashed,
     Deadlines,
@@ -21,13 +22,24 @@ from .contract import (
     SubjectError,
     Unavailable,
 )
-from .protocol import MAX_LINE, LineError, Reply, command_line, parse_hello, parse_line
+from tmcsuites.adapters.program import Program
+from tmcsuites.adapters.protocol import MAX_LINE, LineError, Reply, command_line, parse_hello, parse_line
+
+Said = TypeVar("Said", bound=Reply | Answer | ClientEvent)
 
 PROBE = "tmcspec-probe"  # an operation that no adapter has
 CLOSED_OUTPUT_PATIENCE = 5.0  # seconds from the end of its output until it must have ended itself
 
+# A trace keeps every event of a client, so an adapter in a loop would fill the memory of the run. One process runs one
+# case; the largest burst makes 20,000 events, and the largest texts of a case are a few megabytes.
+MAX_EVENTS = 200_000
+MAX_OUTPUT = 256 * 2**20  # bytes
 
-class ProcessSubject:
+# Members of answers and events that are text of the adapter's own making.
+_FREE_TEXTS = ("error", "code", "topic", "content", "nick", "publisher", "data_id")
+
+
+class ProcessSubject(Program):
     """A `Subject` held over pipes.
 
     A fault (death, broken contract) is final: it ends every open operation, completes `died`, and is raised by `check`
@@ -56,16 +68,10 @@ class ProcessSubject:
         env: Mapping[str, str] | None = None,
         deadlines: Deadlines | None = None,
     ) -> None:
-        self._command = as_command(command)
-        self._deadlines = (deadlines or Deadlines()).scaled(deadline_factor)
-        self._environment = {**os.environ, **(env or {})}
-        self._log = Log()
+        super().__init__(command, deadline_factor=deadline_factor, env=env, deadlines=deadlines)
         self._lines = _Lines()
+        self._events = 0
         self._info: ClientInfo | None = None
-        self._process: Process | None = None
-        self._died: asyncio.Future[SubjectError] | None = None
-        self._failure: SubjectError | None = None
-        self._closing = False
         self._on_event: OnEvent = lambda event: None
         self._issued = 0
         self._pending: dict[str, asyncio.Future[Answer]] = {}
@@ -77,25 +83,6 @@ class ProcessSubject:
             raise closed_error()
         return self._info
 
-    @property
-    def died(self) -> asyncio.Future[SubjectError]:
-        """Completes with the fault (never raises it) as soon as the client has died or broken the contract.
-
-        Await it beside what you wait for; use `asyncio.wait` or `asyncio.shield`, so that it is not cancelled.
-        """
-        if self._died is None:
-            raise closed_error()
-        return self._died
-
-    @property
-    def log(self) -> str:
-        return self._log.text()
-
-    @property
-    def exit_status(self) -> str | None:
-        """How the process ended, like "exit 0" or "signal SIGTERM"; None while it runs. Of interest after `close`."""
-        return None if self._process is None else self._process.status
-
     async def open(self, on_event: OnEvent) -> None:
         """Spawn the adapter, say hello, and ask for an operation that does not exist.
 
@@ -106,13 +93,16 @@ class ProcessSubject:
             AdapterFault: it broke the contract.
             Hung: it did not answer the probe.
         """
-        if self._process is not None:
-            raise SubjectError("this client is open already; make a new subject for another process")
+        self._open()
         self._on_event = on_event
-        self._died = asyncio.get_running_loop().create_future()
-        self._process = await Process.spawn(
-            self._command, environment=self._environment, on_output=self._read, log=self._log
-        )
+        try:
+            self._process = await Process.spawn(
+                self._command, environment=self._environment, on_output=self._read, log=self._log
+            )
+        except BaseException:
+            self._ending = True
+            self._fail(closed_error())
+            raise
         self._process.ended.add_done_callback(self._ended)
         self._process.output_closed.add_done_callback(self._output_closed)
         try:
@@ -157,7 +147,7 @@ class ProcessSubject:
         """
         if self._process is None:
             return
-        self._closing = True
+        self._ending = True
         try:
             if self._failure is None:
                 self._given_up.add(self._send("bye", self._deadlines.bye, {}))
@@ -166,18 +156,6 @@ class ProcessSubject:
         finally:
             await self._process.close(patience=self._deadlines.term)
         self._fail(closed_error())
-
-    def check(self) -> None:
-        """
-        Raises:
-            Crashed: the client has died.
-            AdapterFault: the adapter has broken the contract.
-            SubjectError: it is closed, or was never opened.
-        """
-        if self._failure is not None:
-            raise self._failure
-        if self._process is None:
-            raise closed_error()
 
     async def _hello(self) -> ClientInfo:
         try:
@@ -210,7 +188,7 @@ class ProcessSubject:
         answer: Answer = asked.result()
         if answer.status == "fault":  # not final: it was said in good order
             text = f"the adapter reports a fault of its own in {op!r}: {answer.error}"
-            raise AdapterFault(self._log.clean(text), log=self.log)
+            raise AdapterFault(text, log=self.log)
         return answer
 
     def _send(self, op: str, deadline: float, members: Mapping[str, Any]) -> str:
@@ -226,14 +204,31 @@ class ProcessSubject:
             return
         try:
             for number, line in self._lines.feed(data):
-                said = parse_line(line, number=number)
+                said = self._without_secrets(parse_line(line, number=number))
                 if isinstance(said, Reply):
                     self._answered(said, number)
                 else:
+                    self._count_event(number)
                     self._on_event(said)
             self._lines.check()
         except LineError as error:
             self._fail(AdapterFault(self._log.clean(str(error)), log=self.log))
+
+    def _without_secrets(self, said: Said) -> Said:
+        """The one place where texts of the adapter come in: an error, above all, may quote the app secret."""
+        if isinstance(said, Reply):
+            return replace(said, answer=self._without_secrets(said.answer))
+        texts: dict[str, Any] = {name: getattr(said, name, None) for name in _FREE_TEXTS}
+        clean: dict[str, Any] = {name: self._log.clean(text) for name, text in texts.items() if isinstance(text, str)}
+        return replace(said, **clean)
+
+    def _count_event(self, number: int) -> None:
+        self._events += 1
+        if self._events > MAX_EVENTS:
+            raise LineError(
+                f"line {number} of the adapter's standard output: more than {MAX_EVENTS} events of one process; "
+                "report each call of the handler once"
+            )
 
     def _answered(self, reply: Reply, number: int) -> None:
         asked = self._pending.pop(reply.id, None)
@@ -249,12 +244,12 @@ class ProcessSubject:
             )
 
     def _ended(self, ended: asyncio.Future[str]) -> None:
-        if not self._closing:
+        if not self._ending:
             self._fail(Crashed(crash_text(ended.result()), status=ended.result(), log=self.log))
 
     def _output_closed(self, _: asyncio.Future[None]) -> None:
         def complain() -> None:
-            if not self._closing:
+            if not self._ending:
                 text = "the adapter closed its standard output but runs on; it must be able to answer until it ends"
                 self._fail(AdapterFault(text, log=self.log))
 
@@ -263,27 +258,26 @@ class ProcessSubject:
 
     def _fail(self, failure: SubjectError) -> SubjectError:
         """The first failure is final and ends all that is pending."""
-        if self._failure is None:
-            self._failure = failure
-            for asked in self._pending.values():
-                if not asked.done():
-                    asked.set_exception(failure)
-            self._pending.clear()
-            if self._died is not None and not self._died.done() and not self._closing:
-                self._died.set_result(failure)
-        return self._failure
+        final = super()._fail(failure)
+        for asked in self._pending.values():
+            if not asked.done():
+                asked.set_exception(final)
+        self._pending.clear()
+        return final
 
 
 class _Lines:
     """Cuts a byte stream into numbered lines, and holds at most one line in memory."""
 
     def __init__(self) -> None:
+        self._size = 0
         self._buffer = bytearray()
         self._count = 0
         self._searched = 0
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """The lines that `data` completes."""
+        self._size += len(data)
         self._buffer += data
         lines = []
         start = 0
@@ -298,8 +292,13 @@ class _Lines:
     def check(self) -> None:
         """
         Raises:
-            LineError: the line that has begun is too long already.
+            LineError: the line that has begun is too long already, or all of them are.
         """
+        if self._size > MAX_OUTPUT:
+            raise LineError(
+                f"line {self._count + 1} of the adapter's standard output: more than {MAX_OUTPUT} bytes "
+                "of one process; write logs to standard error"
+            )
         if len(self._buffer) > MAX_LINE:
             raise LineError(
                 f"line {self._count + 1} of the adapter's standard output is longer than {MAX_LINE} bytes (8 MiB); "

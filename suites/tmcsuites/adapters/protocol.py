@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from .contract import (
+from tmcsuites.adapters.contract import (
     CAPABILITIES,
     OUTCOMES,
     PROTOCOL_VERSION,

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from tmcspec import __version__
 from tmcspec.client import FailMessage, Handled, Message, Observation, Offline, Online, Received, TmcClient, TmcError
 from tmcspec.instruction import instruction
-
-from .contract import (
+from tmcsuites.adapters.contract import (
     Answer,
     ClientEvent,
     ClientHandled,

@@ -12,7 +12,7 @@ from tmcsuites.stage import Stage
 SLOW = Instruction(delay_ms=1000)
 
 
-@case("ACK-1", "ACK-6", "ACK-7", "ACK-10")
+@case("ACK-1", "ACK-6", "ACK-7", "ACK-10", handlers=False)
 async def test_handled_messages_are_confirmed(tmc_stage: Stage) -> None:
     """Twenty ordinary messages."""
     await tmc_stage.start()
@@ -65,7 +65,7 @@ async def test_a_push_without_an_id_is_not_confirmed(tmc_stage: Stage) -> None:
     await tmc_stage.until_answered(tmc_stage.produce())
 
 
-@case("ACK-8", "RDL-7", "RDL-1", "RDL-5")
+@case("ACK-8", "RDL-7", "RDL-1", "RDL-5", handlers=False)
 async def test_a_lost_confirm_is_repeated(tmc_stage: Stage) -> None:
     """The service does not get the first confirm, and brings the message again."""
     await tmc_stage.start()

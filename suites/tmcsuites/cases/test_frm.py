@@ -52,7 +52,7 @@ async def test_a_message_without_content_is_survived(tmc_stage: Stage, name: str
     await _one(tmc_stage, "", wire=wire)
 
 
-@case("FRM-7")
+@case("FRM-7", handlers=False)
 @pytest.mark.parametrize(
     "text", ["买家备注：请尽快发货", "👨‍👩‍👧‍👦 😀", "é\u0301 \u00e9"], ids=["chinese", "emoji", "combining"]
 )
@@ -104,7 +104,7 @@ async def test_a_text_message_is_survived(tmc_stage: Stage) -> None:
     await _still_there(tmc_stage)
 
 
-@case("FRM-12")
+@case("FRM-12", handlers=False)
 @pytest.mark.parametrize("size", [100_000, 1_000_000], ids=["100KB", "1MB"])
 async def test_a_large_message_is_delivered(tmc_stage: Stage, size: int) -> None:
     """As one frame."""

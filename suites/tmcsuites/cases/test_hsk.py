@@ -34,14 +34,14 @@ async def test_the_flag_of_a_connect_is_set(tmc_stage: Stage) -> None:
     await tmc_stage.start()
 
 
-@case("HSK-5")
+@case("HSK-5", handlers=False)
 async def test_an_answer_with_another_flag_is_not_taken(tmc_stage: Stage) -> None:
     """The CONNECTACK is good but answers another question."""
     tmc_stage.do(lambda service, now: service.script_connectacks(AckScript(flag=77_777)))
     await _start_and_look_on(tmc_stage)
 
 
-@case("HSK-6", "HSK-7")
+@case("HSK-6", "HSK-7", handlers=False)
 async def test_a_refused_first_connection_is_told(tmc_stage: Stage) -> None:
     """Code and phrase, as for a wrong sign."""
     refusal = AckScript(refuse=(25, "Invalid signature"))
@@ -49,7 +49,7 @@ async def test_a_refused_first_connection_is_told(tmc_stage: Stage) -> None:
     await _start_and_look_on(tmc_stage)
 
 
-@case("HSK-6", "HSK-7")
+@case("HSK-6", "HSK-7", handlers=False)
 async def test_a_refusal_by_phrase_alone_is_a_refusal(tmc_stage: Stage) -> None:
     """Legal in the reference implementation: an exception made from text alone has code 0."""
     refusal = AckScript(refuse=(0, "group is full"))
@@ -73,7 +73,7 @@ async def test_a_silent_handshake_is_given_up(tmc_stage: Stage) -> None:
     await tmc_stage.until(lambda: False, within=1)
 
 
-@case("HSK-10")
+@case("HSK-10", handlers=False)
 async def test_an_answer_without_token_is_no_success(tmc_stage: Stage) -> None:
     """Neither an error nor a token."""
     tmc_stage.do(lambda service, now: service.script_connectacks(AckScript(token=False)))

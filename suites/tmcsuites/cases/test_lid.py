@@ -29,7 +29,7 @@ PAIRS = {
 }
 
 
-@case("LID-1")
+@case("LID-1", handlers=False)
 @pytest.mark.parametrize("name", EXACT)
 async def test_ids_are_confirmed_exactly(tmc_stage: Stage, name: str) -> None:
     """One message with a telling id, and an ordinary one behind it."""

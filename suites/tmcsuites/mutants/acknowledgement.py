@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
-from tmcspec.client import Core, Message, Outcome, TmcClient
+from tmcspec.client import Core, Handler, Message, Outcome, TmcClient
 from tmcspec.client.connection import Event
 from tmcspec.client.message import OK
 from tmcspec.frame import Frame, byte, int32, string
@@ -61,6 +62,18 @@ class ConfirmsFailures(Core):
 
     def answers(self, message_id: int, outcome: Outcome) -> list[Frame]:
         return [self.confirm(message_id)] if outcome.kind == "fail" else super().answers(message_id, outcome)
+
+
+@mutant("swallows-failures", "ACK-3")
+class SwallowsFailures(TmcClient):
+    """Calls its handler through a wrapper that swallows whatever it raises, and so takes and reports it for success."""
+
+    def __init__(self, *, handler: Handler, **options: Any) -> None:
+        async def call(message: Message) -> None:
+            with contextlib.suppress(Exception):
+                await handler(message)
+
+        super().__init__(handler=call, **options)
 
 
 @mutant("never-fails", "ACK-4", published=("official Node SDK", "official SDKs before 2021"))

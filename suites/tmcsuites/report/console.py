@@ -17,7 +17,7 @@ from tmcspec.events import FrameIn, FrameOut
 from tmcspec.messages import MessageError, from_client, from_service
 from tmcspec.trace import Entry
 from tmcsuites.progress import CaseFinished, CaseStarted, ClauseResult, RunEvent, RunFinished, RunStarted
-from tmcsuites.report.results import trace_name
+from tmcsuites.report.results import log_name, trace_name
 from tmcsuites.verdict import CaseResult, ExitStatus, Verdict
 
 STYLES: dict[Verdict, str] = {
@@ -101,7 +101,8 @@ class ConsoleReport:
         """One case that went wrong, down to the command that runs it again."""
         self._blocks += 1
         title = f"{self._blocks}. {result.id}"
-        expected = (" (expected)", "dim") if result.expected else ""
+        broken = f": {', '.join(result.broken)}" if result.broken else ""
+        expected = (f" (expected){broken}", "dim") if result.expected else ""
         lines = [line(), line((title, "bold"), "  ", (result.verdict, STYLES[result.verdict]), expected)]
         if result.expected:
             lines.append(line(f"   {result.expected}"))
@@ -117,17 +118,24 @@ class ConsoleReport:
         for judgement in guilty:
             clause = judgement.clause
             lines.append(line("   ", (clause.id, "bold"), f" {clause.level.value.upper()}: {clause.statement}"))
-            lines.append(line("   ", (clause.source, "dim")))
+            lines.append(line("   ", (f"source: {clause.source}", "dim")))
             for finding in judgement.violations[:3]:
                 lines += describe_finding(finding)
             if len(judgement.violations) > 3:
                 lines.append(line(f"     and {len(judgement.violations) - 3} more"))
+        if besides := [each.clause.id for each in result.judgements if each.violations and each not in guilty]:
+            lines.append(line(f"   broken, too, and not what this case is about: {', '.join(besides)}"))
         if result.log.strip():
-            lines.append(line("   stderr of the client:"))
-            lines += [line(f"     {each.expandtabs()}") for each in result.log.strip().splitlines()[-LOG_LINES:]]
+            written = result.log.strip().splitlines()
+            shown = written[-LOG_LINES:]
+            cut = f", the last {len(shown)} of {len(written)} lines" if len(shown) < len(written) else ""
+            lines.append(line(f"   the client wrote{cut}:"))
+            lines += [line(f"     {each.expandtabs()}") for each in shown]
+            lines.append(line(f"   log:   {self._report}/{log_name(result)}"))
         if result.trace is not None:
             lines.append(line(f"   trace: {self._report}/{trace_name(result)}"))
-        lines.append(line(f"   again: {shlex.join([*self._command, '--case', result.id])}"))
+        again = [*self._command, "--case", result.id, "--report", f"{self._report}/again"]
+        lines.append(line(f"   again: {shlex.join(again)}"))
         return lines
 
     def _summary(self, run: RunFinished) -> None:
@@ -148,6 +156,12 @@ class ConsoleReport:
         if unproved:
             names = ", ".join(each.clause.id for each in unproved)
             self._print(line(("Not exercised, so nothing is known of them:", "yellow"), f" {names}"))
+        closed = [each.clause.id for each in shown if each.clause.level is Level.MUST and each.result == "unsupported"]
+        if closed:
+            self._print(line(("MUST clauses that this client was not held to:", "yellow"), f" {', '.join(closed)}"))
+        reasons = Counter(result.message for result in run.results if result.verdict is Verdict.UNSUPPORTED)
+        for reason, count in reasons.most_common():
+            self._print(line((f"UNSUPPORTED, {_counted(count, 'case')}:", "dim"), f" {reason}"))
         for entry in run.stale:
             self._print(line(("Stale known-failing entry", "red"), f" (nothing needed it): {entry}"))
 
@@ -172,7 +186,7 @@ EXIT_WORDS: dict[ExitStatus, str] = {
     ExitStatus.SUITE_FAULT: "A fault of the suite, not of the client",
     ExitStatus.USAGE: "Wrong usage",
     ExitStatus.NOTHING_RAN: "Nothing was judged",
-    ExitStatus.NOT_MEASURED: "Could not be measured",
+    ExitStatus.NOT_MEASURED: "Not all could be measured: the client died, hung, or its adapter is unsound",
 }
 
 
@@ -258,5 +272,12 @@ def _frame(event: FrameIn | FrameOut) -> str:
         name = type(read(event.frame)).__name__
     except MessageError:
         name = f"type {event.frame.type}"
-    fields = [f"{key} {type_.name} {value!r}" for key, type_, value in event.frame.content or ()]
-    return ", ".join([name, *fields])
+    frame = event.frame
+    envelope = [
+        f"{what} {value!r}"
+        for what, value in (("status", frame.status_code), ("phrase", frame.status_phrase), ("flag", frame.flag))
+        if value
+    ]
+    token = [] if frame.token else ["no token"]
+    fields = [f"{key} {type_.name} {value!r}" for key, type_, value in frame.content or ()]
+    return ", ".join([name, *envelope, *token, *fields])

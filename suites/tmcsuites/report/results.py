@@ -15,7 +15,7 @@ SCHEMA = 1
 
 
 class ResultsReport:
-    """Writes `traces/*.jsonl` as cases end, and `results.json` when all have.
+    """Writes `traces/*.jsonl` and `traces/*.log` as cases end, and `results.json` when all have.
 
     Args:
         directory: exists. What an earlier run left in it as results goes, so that nobody takes it for this one's.
@@ -28,7 +28,7 @@ class ResultsReport:
         self._directory = directory
         self._started: RunStarted | None = None
         (directory / "traces").mkdir(exist_ok=True)
-        old = [directory / "results.json", directory / "junit.xml", *(directory / "traces").glob("*.jsonl")]
+        old = [directory / "results.json", directory / "junit.xml", *(directory / "traces").glob("*.*")]
         for path in old:
             path.unlink(missing_ok=True)
 
@@ -36,8 +36,12 @@ class ResultsReport:
         match event:
             case RunStarted():
                 self._started = event
-            case CaseFinished(result=result) if result.trace is not None:
-                trace_file.save(result.trace, self._directory / trace_name(result))
+            case CaseFinished(result=result):
+                if result.trace is not None:
+                    trace_file.save(result.trace, self._directory / trace_name(result))
+                if result.log:
+                    log = self._directory / log_name(result)
+                    log.write_text(result.log, encoding="utf-8", errors="backslashreplace")
             case RunFinished():
                 text = json.dumps(self._results(event), ensure_ascii=False, indent=1)
                 # UTF-8 has no lone surrogates; their Python escape is their JSON escape.
@@ -85,6 +89,11 @@ def trace_name(result: CaseResult) -> str:
     return f"traces/{re.sub(r'[^A-Za-z0-9_.-]+', '-', result.id.replace('::', '.')).strip('-')}.jsonl"
 
 
+def log_name(result: CaseResult) -> str:
+    """Where what the client wrote is, beside the trace."""
+    return trace_name(result).removesuffix(".jsonl") + ".log"
+
+
 def _case(result: CaseResult) -> dict[str, Any]:
     return {
         "id": result.id,
@@ -96,4 +105,5 @@ def _case(result: CaseResult) -> dict[str, Any]:
         "duration_s": round(result.duration, 3),
         "message": result.message,
         "trace": trace_name(result) if result.trace is not None else None,
+        "log": log_name(result) if result.log else None,
     }
