@@ -152,17 +152,6 @@ def changes(state: State, happened: Input) -> bool:
     return TABLE[state, happened][0] is not state
 
 
-def mermaid() -> str:
-    """The table as a Mermaid state diagram, without the inputs that change nothing."""
-    arrows = (
-        f"    {state.name} --> {after.name}: {happened.name.lower()}"
-        for (state, happened), (after, _) in TABLE.items()
-        if after is not state
-    )
-    ends = (f"    {state.name} --> [*]" for state in State if state in SETTLED)
-    return "\n".join(("stateDiagram-v2", f"    [*] --> {State.WAITING.name}", *arrows, *ends)) + "\n"
-
-
 @dataclass(slots=True, kw_only=True)
 class Life:
     """One message of a `Model`: its state, and when its timers run out (seconds of service time, None for never)."""

@@ -19,7 +19,6 @@ REDELIVERY_TOLERANCE = 60.0
 
 # S53: 消息最多保留8至24小时(不同集群有差异): kept 8 to 24 hours depending on the cluster; S7 says 24 at most.
 RETENTION = 24 * 3600.0
-RETENTION_MINIMUM = 8 * 3600.0
 
 # Observed: the official Java client of 2021 waits 5 s for the CONNECTACK, the C# client 10 s; Node, Python and PHP
 # clients wait for ever. A client that has not given up after CONNECTACK_PATIENCE never will; the reference core gives

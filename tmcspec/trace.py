@@ -3,9 +3,10 @@
 A run leaves a trace; the clauses judge nothing else. An `Entry` gives an event its place and time, a `Recorder` writes
 them down while the run goes on, a `Trace` is what is left.
 
-Secrets stay out. A CONNECT carries a sign, a digest over the app secret that could be searched offline: an `Entry`
-masks it in the bytes it holds, length kept, and the service records what it found of it as `Signed`. So whoever makes
-the entries, a trace can be published as it is.
+Secrets stay out. A CONNECT carries a sign, a digest over the app secret that could be searched offline; so does a
+request to the HTTP gateway, and a client may quote that one wherever it gives a reason. An `Entry` masks signs in the
+bytes and texts it holds, length kept, and the service records what it found of a CONNECT's as `Signed`. So whoever
+makes the entries, a trace can be published as it is.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal, get_args
 
-from tmcspec.events import ClientError, Event, FrameIn, WsIn
+from tmcspec.events import ClientError, Closed, Event, Failed, FrameIn, WsIn
 from tmcspec.frame import Frame, FrameError, MessageType, decode
-from tmcspec.frame_values import show
+from tmcspec.frame_reader import STATUS_PHRASE, FrameReader
+from tmcspec.frame_values import FieldValue, show
 from tmcspec.timing import CONFIRM_TIMEOUT
 
 World = Literal["simulated", "live", "recorded"]
@@ -29,6 +31,9 @@ TIME_LIMIT = 2.0**53
 #: Integers of a trace are signed 64-bit ones: what other languages can read.
 INTEGER_LIMIT = 2**63
 
+#: So many entries fit into the memory of a small machine. The largest case of the suites, a burst, makes some 60,000.
+ENTRY_LIMIT = 1_000_000
+
 
 class TraceError(ValueError):
     """A trace, a trace file, or one of its lines is not what it should be."""
@@ -38,7 +43,7 @@ class TraceError(ValueError):
 class Entry:
     """An event in its place: `seq` counts from 1, `time` is service time in seconds since the start of the run.
 
-    Signs in the bytes of `event` are masked.
+    Signs in the bytes and texts of `event` are masked.
 
     Raises:
         TraceError: `seq` or `time` is out of its range, 1 to INTEGER_LIMIT and 0 to TIME_LIMIT.
@@ -58,7 +63,7 @@ class Entry:
             raise TraceError(f"seq must be an integer from 1 to 2^63 - 1, not {show(self.seq)}")
         if not 0 <= self.time < TIME_LIMIT:
             raise TraceError(f"time must be in seconds since the start, from 0 to 2^53, not {show(self.time)}")
-        if isinstance(self.event, FrameIn | WsIn | ClientError):
+        if isinstance(self.event, FrameIn | WsIn | ClientError | Closed | Failed):
             object.__setattr__(self, "event", _masked(self.event))
 
     def check_follows(self, before: Entry) -> None:
@@ -83,6 +88,8 @@ class Trace:
             wire speaks.
         patience: seconds of client time that the run gave a client to do what it must, more than 0; in simulation the
             confirm timeout.
+        client_clock: whether the client's time ran. False: the run's clock moved only by hand, so seconds of client
+            time were not measured.
         seed: what the run drew its randomness from, a signed 64-bit integer.
         epoch_ms: wall-clock time of service time 0, in epoch milliseconds, a signed 64-bit integer.
 
@@ -94,6 +101,7 @@ class Trace:
     world: World = "recorded"
     handlers: bool = False
     patience: float = CONFIRM_TIMEOUT
+    client_clock: bool = True
     seed: int | None = None
     epoch_ms: int = 0
 
@@ -115,6 +123,10 @@ class Recorder:
 
     A listener is called in the middle of what is recorded, so it must not record itself.
 
+    Args:
+        limit: how many entries there may be. It is the last line of defence against a run without end: whoever feeds a
+            recorder stops a client that floods it long before.
+
     Example:
         >>> from tmcspec.events import Opened
         >>> recorder = Recorder()
@@ -124,13 +136,20 @@ class Recorder:
 
     entries: list[Entry] = field(default_factory=list)
     listeners: list[Callable[[Entry], None]] = field(default_factory=list)
+    limit: int = ENTRY_LIMIT
 
     def record(self, event: Event, *, now: float) -> Entry:
         """Appends `event` at service time `now` (seconds since the start of the run) and tells every listener.
 
         Raises:
-            TraceError: `now` is before the last entry or before the start, or not finite. Nothing is recorded then.
+            TraceError: `now` is before the last entry or before the start, or not finite; or the trace is full. Nothing
+                is recorded then.
         """
+        if len(self.entries) >= self.limit:
+            raise TraceError(
+                f"the trace is full: it has {len(self.entries)} entries, and {self.limit} is the limit; "
+                "let a run do less, or give its Recorder a higher limit"
+            )
         # Microseconds are finer than anything a judge looks at, and keep the rounding noise of float sums out of the
         # file.
         entry = Entry(seq=len(self.entries) + 1, time=round(float(now), 6), event=event)
@@ -151,20 +170,41 @@ _SIGN = re.compile(rb"(?:(\x04\0{3})|\0{3}\x04)[Ss][Ii][Gg][Nn][^\0\2-\6](.{4})(
 _DIGEST = re.compile("[0-9A-Fa-f]{20,}")
 _DIGEST_BYTES = re.compile(_DIGEST.pattern.encode())
 
+# In the reason that a client gives, where an application writes what it likes, only whole digests and the parameter of
+# a request, which the limit of 128 characters may have cut.
+_QUOTED = re.compile(r"[0-9A-Fa-f]{32,}|(?<=\bsign=)[0-9A-Fa-f]+", re.IGNORECASE)
+_QUOTED_BYTES = re.compile(_QUOTED.pattern.encode(), re.IGNORECASE)
 
-def _masked(event: FrameIn | WsIn | ClientError) -> Event:
+
+def _masked(event: Event) -> Event:
     """The same event with asterisks for signs. Length and layout stay: a frame still decodes like the original."""
     match event:
         case ClientError():
             # Libraries report requests that went wrong with their address, which holds a sign, too.
-            return replace(event, error=_DIGEST.sub(lambda found: "*" * len(found[0]), event.error))
+            return replace(event, error=_DIGEST.sub(_asterisks, event.error))
+        case Closed():
+            # The text of the Close frame, which came as `WsIn`.
+            return replace(event, reason=_DIGEST.sub(_asterisks, event.reason))
+        case Failed(reason=str(reason)):
+            return replace(event, reason=_QUOTED.sub(_asterisks, reason))
         case WsIn():
             # A whole CONNECT may come as text.
             return replace(event, data=_without_signs(event.data))
         case FrameIn(frame=frame) if _may_hold_sign(frame):
             data = _without_signs(event.data)
             return replace(event, data=data, frame=decoded(data))
+        case FrameIn() if _QUOTED_BYTES.search(event.data):
+            data = _without_quoted_signs(event.data)
+            return replace(event, data=data, frame=decoded(data))
     return event
+
+
+def _asterisks(found: re.Match[str]) -> str:
+    return "*" * len(found[0])
+
+
+def _asterisk_bytes(found: re.Match[bytes]) -> bytes:
+    return b"*" * len(found[0])
 
 
 def _may_hold_sign(frame: Frame | None) -> bool:
@@ -181,7 +221,48 @@ def _without_signs(data: bytes) -> bytes:
         length = int.from_bytes(found[2], "little" if found[1] else "big", signed=True)
         start, end = found.start(3), max(found.end(3), min(found.start(3) + length, len(data)))
         clean[start:end] = b"*" * (end - start)
-    return _DIGEST_BYTES.sub(lambda found: b"*" * len(found[0]), bytes(clean))
+    return _DIGEST_BYTES.sub(_asterisk_bytes, bytes(clean))
+
+
+def _without_quoted_signs(data: bytes) -> bytes:
+    """A sound frame without the signs in the reasons it gives.
+
+    Ids, topic, content and all other fields are not touched: what they are is for the clauses to judge.
+    """
+    reader = _ReasonFinder(data, strict=False)
+    try:
+        reader.decode()
+    except FrameError:
+        return _without_signs(data)  # the event's frame is that of other bytes
+    clean = bytearray(data)
+    for start, end in reader.reasons:
+        clean[start:end] = _QUOTED_BYTES.sub(_asterisk_bytes, data[start:end])
+    return bytes(clean)
+
+
+class _ReasonFinder(FrameReader):
+    """Finds where in a frame a client gives reasons: the value of `msg` in a Failed, the status phrase of a SENDACK."""
+
+    def __init__(self, data: bytes, *, strict: bool) -> None:
+        super().__init__(data, strict=strict)
+        self.reasons: list[tuple[int, int]] = []
+
+    def custom_field(self, start: int) -> str | None:
+        key = super().custom_field(start)
+        if key == "msg":
+            self._ended_here(self.fields[-1][2])
+        return key
+
+    def envelope_header(self, header: int, start: int) -> None:
+        super().envelope_header(header, start)
+        if header == STATUS_PHRASE:
+            self._ended_here(self.envelope[STATUS_PHRASE])
+
+    def _ended_here(self, value: FieldValue) -> None:
+        if isinstance(value, str):
+            value = value.encode()
+        if isinstance(value, bytes):
+            self.reasons.append((self.pos - len(value), self.pos))
 
 
 def decoded(data: bytes) -> Frame | None:

@@ -76,6 +76,7 @@ def dump(trace: Trace) -> Iterator[str]:
         "world": trace.world,
         "handlers": trace.handlers,
         "patience": float(trace.patience),
+        "client_clock": trace.client_clock,
     }
     yield _line(header)
     for entry in trace.entries:
@@ -155,6 +156,7 @@ def _trace_from_header(header: dict[str, Any]) -> Trace:
         world=_take(header, "world", (World,), "recorded"),
         handlers=_take(header, "handlers", (bool,), False),
         patience=_take(header, "patience", (float,), CONFIRM_TIMEOUT),
+        client_clock=_take(header, "client_clock", (bool,), True),
         seed=_take(header, "seed", (int, type(None)), None),
         epoch_ms=_take(header, "epoch_ms", (int,), 0),
     )

@@ -202,6 +202,7 @@ class FakeTmc:
         return Trace(
             entries=tuple(self.recorder.entries),
             world=world,
+            client_clock=self._clock is None or self._clock.runs,
             patience=patience,
             seed=self._seed,
             epoch_ms=self._epoch_ms,
@@ -220,11 +221,12 @@ class FakeTmc:
 
         Raises:
             TimeoutError: they did not happen in time.
-            RuntimeError: called in the thread of the service, which then could do nothing else.
+            RuntimeError: called in an event loop, which then could do nothing else: neither could the service if it
+                lives there, nor a client.
         """
         self._running()
-        if threading.get_ident() == self._home:
-            raise RuntimeError("wait_for would stop the event loop that the service lives in: await wait_for_async(…)")
+        if _in_event_loop():
+            raise RuntimeError("wait_for would stop the event loop it is called in: await wait_for_async(…)")
         watch = _Watch(self.recorder, wanted, count)
         self._call(watch.begin)
         try:
@@ -279,6 +281,14 @@ class FakeTmc:
 
     def _advanced(self, seconds: float) -> None:
         self.recorder.record(Advanced(seconds=seconds), now=self._running().clock.now())
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _Watch:

@@ -6,25 +6,14 @@ import random
 import uuid
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 
 from tmcfakes.connections import Connection, Connections, Queue
 from tmcfakes.delivering import Deliveries
 from tmcfakes.effects import Outbox, Send
 from tmcfakes.handshake import AckScript, App, inspect
 from tmcspec.events import Accepted, Fault, Refused, Signed
-from tmcspec.frame import Frame, MessageType
-from tmcspec.messages import (
-    Confirm,
-    Connect,
-    ConnectAck,
-    Fail,
-    Kind,
-    MessageError,
-    Publish,
-    SendAck,
-    from_client,
-)
+from tmcspec.frame import Frame
+from tmcspec.messages import Confirm, Connect, ConnectAck, Fail, MessageError, Publish, SendAck, from_client
 
 
 class Reception:
@@ -55,10 +44,8 @@ class Reception:
 
     def read(self, connection: Connection, frame: Frame) -> None:
         """One frame came. What makes no sense is ignored, as is what wants an answer on a closing connection."""
-        # The README of tmc.js has failures reported on a SENDACK; the official clients use SEND.
-        failed_ack = frame.type == MessageType.SENDACK and frame.value("__kind") == Kind.FAILED
         try:
-            said = from_client(replace(frame, type=MessageType.SEND) if failed_ack else frame)
+            said = from_client(frame)
         except MessageError:
             return
         name, queue = connection.name, connection.queue

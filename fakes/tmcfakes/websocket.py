@@ -6,7 +6,8 @@ goes out is asked for by the engine, and every byte that comes in is reported to
 - A connection gets its name, c1, c2, …, when its upgrade is answered; before that the engine does not know of it.
 - Its end is reported once, with who began it. What a client sends before it answers a Close of the service is still
   reported; after a Close of the client nothing is.
-- Nobody can hold it up or fill its memory: a client that says nothing, answers no Close, or does not read is cut off.
+- Nobody can hold it up or fill its memory: a client that says nothing, answers no Close, or does not read is cut off,
+  and one that sends without end (see `intake`) is closed with 1008 and not listened to any more.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Literal, NamedTuple, Protocol, assert_never
 
-from websockets.frames import BINARY, CLOSE, CONT, TEXT, CloseCode, Frame
+from websockets.frames import BINARY, CLOSE, CloseCode, Frame
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 
 from tmcfakes.clock import Clock
+from tmcfakes.intake import Flood, Intake
 from tmcfakes.leniency import MAX_MESSAGE_SIZE, LenientServer, close_meaning
 from tmcfakes.service import Abort, Close, Effect, Send
 
@@ -30,8 +32,7 @@ HANDSHAKE_TIMEOUT = 10.0  # seconds until a connection has to be upgraded
 LINGER = 1.0  # seconds that TCP may outlive the closing handshake
 LONGEST_WAIT = 12 * 3600.0  # seconds a timer is set for at most: virtual loops take 24 h for "never"
 MAX_UNREAD = 64 * 2**20  # bytes that wait for a client that does not read
-
-_DATA = (BINARY, TEXT, CONT)
+MAX_ERRORS = 100  # kept of the fake's own; when it fails for each of many connections, the first ones say why
 
 By = Literal["client", "service"]
 Upgrade = Callable[[Request], tuple[int, str] | None]
@@ -69,7 +70,8 @@ class WebSocketFront:
         ValueError: a limit is out of its range.
 
     Attributes:
-        errors: exceptions that the engine raised while it was fed. There should be none: they are faults of the fake.
+        errors: exceptions that the engine raised while it was fed, the first MAX_ERRORS. There should be none: they are
+            faults of the fake.
     """
 
     def __init__(
@@ -209,7 +211,8 @@ class WebSocketFront:
         try:
             yield
         except Exception as error:
-            self.errors.append(error)
+            if len(self.errors) < MAX_ERRORS:
+                self.errors.append(error)
             raise
 
     # What connections report.
@@ -254,8 +257,7 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._wire = LenientServer(max_size=front.max_size)
         self._name: str | None = None  # while the engine knows of it
-        self._parts: list[bytes] = []  # of an unfinished message
-        self._kind = BINARY
+        self._intake = Intake()
         self._begun: _End | None = None  # when the service began to close and the client has not answered
 
     # What the event loop calls.
@@ -359,14 +361,15 @@ class _Connection(asyncio.Protocol):
     def _take(self, frame: Frame) -> None:
         if self._name is None:
             return
-        opcode, data = frame.opcode, bytes(frame.data)
-        if opcode in _DATA:
-            self._parts.append(data)
-            if opcode is not CONT:
-                self._kind = opcode
-            if not frame.fin:
-                return
-            opcode, data, self._parts = self._kind, b"".join(self._parts), []
+        try:
+            message = self._intake.take(frame)
+        except Flood as flood:
+            self.close(CloseCode.POLICY_VIOLATION.value, str(flood))
+            self._end(_End("service", CloseCode.POLICY_VIOLATION.value, str(flood)))
+            return
+        if message is None:
+            return
+        opcode, data = message
         now, service = self._front.clock.now(), self._front.service
         if opcode is BINARY:
             service.received(self._name, data, now=now)

@@ -70,7 +70,7 @@ class Story:
     """Builds a trace. Every method that makes something happen returns the entry that it is told by.
 
     Args:
-        world, handlers, patience, epoch_ms: as in `Trace`.
+        world, handlers, patience, client_clock, epoch_ms: as in `Trace`.
         ack_first: whether the frame of a CONNECTACK is written down before its meaning.
     """
 
@@ -80,11 +80,12 @@ class Story:
         world: World = "simulated",
         handlers: bool = True,
         patience: float = 60.0,
+        client_clock: bool = True,
         epoch_ms: int = EPOCH_MS,
         ack_first: bool = False,
     ) -> None:
         self.world, self.handlers, self.patience, self.epoch_ms = world, handlers, patience, epoch_ms
-        self.ack_first = ack_first
+        self.client_clock, self.ack_first = client_clock, ack_first
         self.now = 0.0
         self.connection = "c0"
         self._advanced = 0.0
@@ -111,6 +112,7 @@ class Story:
             world=self.world,
             handlers=self.handlers,
             patience=self.patience,
+            client_clock=self.client_clock,
             epoch_ms=self.epoch_ms,
         )
 

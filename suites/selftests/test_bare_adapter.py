@@ -71,7 +71,7 @@ async def test_a_bare_program_is_known_by_its_name() -> None:
     assert subject.info.name == "consumer"
     assert subject.info.transport == "bare"
     assert subject.info.bare
-    assert subject.info.capabilities == {"push"}
+    assert subject.info.capabilities == {"push", "reconnect"}
 
 
 async def test_the_variables_tell_it_where_the_service_is(tmp_path: Path) -> None:
@@ -142,11 +142,21 @@ async def test_status_127_says_that_it_is_not_supported() -> None:
             subject.check()
 
 
-async def test_a_missing_program_is_unavailable_when_it_is_started() -> None:
-    async with opened(BareSubject("/no/such/program")) as subject:
-        with pytest.raises(Unavailable, match=r"'/no/such/program': No such file or directory \(ENOENT\)"):
-            await subject.start(OPTIONS)
+async def test_a_missing_program_is_unavailable_before_anything_is_run() -> None:
+    for command, why in (("/no/such/program", r"No such file or directory \(ENOENT\)"), (__file__, "EACCES")):
+        subject = BareSubject(command)
+        with pytest.raises(Unavailable, match=why):
+            await subject.open(lambda event: None)
         assert subject.exit_status is None
+
+
+async def test_a_program_that_cannot_be_executed_after_all_is_unavailable_when_it_is_started(tmp_path: Path) -> None:
+    script = tmp_path / "consumer"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    async with opened(BareSubject([str(script)])) as subject:
+        with pytest.raises(Unavailable, match="of a script, check its #! line too"):
+            await subject.start(OPTIONS)
 
 
 async def test_what_no_variable_can_say_is_unsupported() -> None:

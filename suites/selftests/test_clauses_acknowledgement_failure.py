@@ -35,6 +35,23 @@ def test_a_failed_message_that_is_confirmed_is_lost(story: Story) -> Evidence:
     return done, story.confirm(7)
 
 
+@violates("ACK-3", "7 was confirmed though its handler was told to fail", times=1)
+def test_a_failure_that_the_library_swallows_is_lost_whatever_is_reported(story: Story) -> Evidence:
+    story.connect()
+    story.push(7, told=FAIL)
+    received = story.received(7)
+    story.handled(7, "ok")
+    return received, story.confirm(7)
+
+
+@violates("ACK-3", "7 was confirmed though its handler was told to fail", world="live")
+def test_a_failure_that_is_lost_though_nothing_is_reported_of_its_handler(story: Story) -> Evidence:
+    story.connect()
+    story.push(7, told=FAIL)
+    received = story.received(7)
+    return received, story.confirm(7)
+
+
 @passes("ACK-3", times=1)
 def test_a_stray_confirm_of_a_failed_message_is_a_matter_of_lid_3(story: Story) -> None:
     story.connect()
@@ -63,6 +80,33 @@ def test_nothing_failed(story: Story) -> None:
     story.push(7)
     story.takes(7)
     story.push(8)
+
+
+@leaves_open("ACK-3")
+def test_a_duplicate_of_what_should_fail_that_is_confirmed_without_its_handler(story: Story) -> None:
+    story.connect()
+    story.push(7, told=FAIL)
+    story.confirm(7)
+
+
+@leaves_open("ACK-3")
+def test_a_handler_that_was_shown_damaged_content_was_not_told_to_fail(story: Story) -> None:
+    story.connect()
+    story.push(7, told=FAIL)
+    story.received(7, "{}")
+    story.handled(7)
+    story.confirm(7)
+    story.push(8, told=FAIL)
+    story.received(8, None)
+    story.confirm(8)
+
+
+@leaves_open("ACK-3")
+def test_a_success_that_is_reported_of_what_should_fail_and_never_confirmed(story: Story) -> None:
+    story.connect()
+    story.push(7, told=FAIL)
+    story.handles(7)
+    story.wait(60)
 
 
 @leaves_open("ACK-3")
@@ -203,6 +247,24 @@ def test_a_raising_handler_whose_message_is_confirmed(story: Story) -> Evidence:
     story.push(7, told=RAISE)
     done = story.handles(7, "raise")
     return done, story.confirm(7)
+
+
+@violates("ACK-5", "7 was confirmed though its handler was told to raise", times=1)
+def test_an_exception_that_the_library_swallows_is_lost_whatever_is_reported(story: Story) -> Evidence:
+    story.connect()
+    story.push(7, told=RAISE)
+    received = story.received(7)
+    story.handled(7, "ok")
+    return received, story.confirm(7)
+
+
+@violates("ACK-5", "7 was confirmed though its handler was told to raise", times=1)
+def test_an_exception_that_is_reported_as_a_failure_and_confirmed_all_the_same(story: Story) -> Evidence:
+    story.connect()
+    story.push(7, told=RAISE)
+    received = story.received(7)
+    story.handled(7, "fail")
+    return received, story.confirm(7)
 
 
 @violates("ACK-5", "no message was taken after a handler raised; 60.0 s passed")

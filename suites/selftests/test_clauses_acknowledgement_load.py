@@ -66,6 +66,16 @@ def test_several_slow_handlers_may_use_up_all_there_are(story: Story) -> None:
     story.wait(60)
 
 
+@leaves_open("ACK-9", client_clock=False)
+def test_where_no_seconds_were_measured_a_slow_handler_may_have_been_nearly_done(story: Story) -> None:
+    story.connect()
+    story.push(7, told=SLOW)
+    story.received(7)
+    story.push(8)
+    story.handled(7)
+    story.received(8)
+
+
 @leaves_open("ACK-9")
 def test_messages_that_prove_nothing_about_a_slow_one(story: Story) -> None:
     story.connect()

@@ -281,6 +281,54 @@ def test_a_confirm_of_slow_work_that_comes_behind_the_next_push_is_honest(story:
     story.confirm(7)
 
 
+@passes("ACK-2", times=1, world="live")
+def test_a_handler_that_hangs_for_all_its_patience_and_is_not_confirmed(story: Story) -> None:
+    story.connect()
+    story.push(7, told=HANG)
+    story.received(7)
+    story.wait(60)
+
+
+@passes("ACK-2", times=1, client_clock=False)
+def test_where_no_seconds_were_measured_the_order_still_tells(story: Story) -> None:
+    story.connect()
+    story.push(7, told=SLOW)
+    story.handles(7)
+    story.confirm(7)
+
+
+@violates("ACK-2", "7 was confirmed before its handler was done", client_clock=False)
+def test_where_no_seconds_were_measured_a_confirm_before_the_handler_is_done_is_early(story: Story) -> Evidence:
+    story.connect()
+    pushed = story.push(7, told=SLOW)
+    story.received(7)
+    confirm = story.confirm(7)
+    return pushed, confirm, story.handled(7)
+
+
+@leaves_open("ACK-2", world="live", client_clock=False)
+def test_a_handler_whose_seconds_were_not_measured_was_not_quick(story: Story) -> None:
+    story.connect()
+    story.push(7, told=SLOW)
+    story.received(7)
+    story.advance(2)
+    story.handled(7)
+    story.confirm(7)
+    story.push(8, told=HANG)
+    story.received(8)
+    story.wait(600)
+
+
+@leaves_open("ACK-2", world="live")
+def test_a_handler_that_has_not_hung_for_long_or_never_began_to_proves_nothing(story: Story) -> None:
+    story.connect()
+    story.push(7, told=HANG)
+    story.wait(57)
+    story.push(8, told=HANG)
+    story.received(8)
+    story.wait(3)
+
+
 @leaves_open("ACK-2", world="live")
 def test_live_a_quick_handler_proves_nothing(story: Story) -> None:
     story.connect()

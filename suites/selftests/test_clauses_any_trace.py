@@ -129,6 +129,7 @@ def traces(draw: st.DrawFn) -> Trace:
         world=draw(st.sampled_from(["simulated", "live", "recorded"])),
         handlers=draw(st.booleans()),
         patience=draw(st.sampled_from([1.0, 60.0])),
+        client_clock=draw(st.booleans()),
         epoch_ms=draw(st.sampled_from([0, EPOCH_MS, 2**63 - 1, -(2**63)])),
     )
 
@@ -233,7 +234,34 @@ def produced(size: int) -> Trace:
     return story.trace()
 
 
-@pytest.mark.parametrize("tell", [ordinary, unanswered, repeated, produced])
+def deadly(size: int) -> Trace:
+    """Handlers that raise at one client, and deaths of another."""
+    story = Story()
+    story.connect()
+    for id in range(size):
+        story.push(id, told=Instruction(outcome="raise"))
+        story.handles(id, "raise")
+    for _ in range(size):
+        story.died(client="other")
+    return story.trace()
+
+
+def refused(size: int) -> Trace:
+    """Connections that the service refuses and ends, and errors of which the application never hears as such."""
+    story = Story()
+    for _ in range(size):
+        story.connect()
+        story.connects_again()
+        story.refuses()
+        story.close("service")
+        story.wait(60)
+    for _ in range(size):
+        story.error("publish")
+        story.fault("else")
+    return story.trace()
+
+
+@pytest.mark.parametrize("tell", [ordinary, unanswered, repeated, produced, deadly, refused])
 def test_judging_a_trace_eight_times_as_long_takes_about_eight_times_as_many_steps(
     tell: Callable[[int], Trace],
 ) -> None:

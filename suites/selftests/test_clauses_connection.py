@@ -152,6 +152,13 @@ def test_a_client_that_hammers(story: Story) -> Evidence:
     return first, story.open()
 
 
+@leaves_open("CON-3", client_clock=False)
+def test_attempts_whose_seconds_were_not_measured_may_be_apart(story: Story) -> None:
+    for _ in range(2):
+        story.open()
+        story.close("client")
+
+
 @violates("CON-3", "0.500 s between two attempts")
 def test_hand_moved_seconds_are_no_pause(story: Story) -> Evidence:
     first = story.open()

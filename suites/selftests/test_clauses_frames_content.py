@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from odd_frames import CHINESE, gzip, trailing_bytes, unreadable
 from stories import Evidence, Story, leaves_open, passes, violates
 
-from tmcspec.clauses.history import same_content
+from tmcspec.clauses.content import same_content
 from tmcspec.frame import encode, void
 
 LARGE = '{"text": "' + "x" * 100_000 + '"}'
@@ -224,11 +225,41 @@ def test_content_is_the_same_when_its_json_is() -> None:
     assert same_content('{"a": 1}', '{"a":1}')
     assert same_content("", None)
     assert same_content("text", "text")
+    assert same_content('{"a": [1, 2.50], "b": null}', '{"b":null,"a":[1,2.5]}')
+    assert same_content('"\\u68c9"', '"棉"')
+    assert same_content('{"a": 1, "a": 2, "b": 3}', '{"a":1,"a":2,"b":3}')
 
 
 def test_content_that_is_no_json_must_be_the_same_text() -> None:
     assert not same_content("text", "text ")
     assert not same_content("{", "{}")
-    assert not same_content('{"tid": 9007199254740993}', '{"tid": 9007199254740992}')
     assert not same_content("[" * 100_000, "[" * 99_999)
-    assert not same_content("1" * 5000, "2" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("sent", "got"),
+    [
+        ('{"a": 1}', '{"a": true}'),
+        ('{"a": 0}', '{"a": false}'),
+        ('{"a": 1}', '{"a": 1.0}'),
+        ('{"a": 1}', '{"a": "1"}'),
+        ('{"a": null}', "{}"),
+        ('{"a": 9007199254740993}', '{"a": 9007199254740992}'),
+        ('{"a": 9007199254740993}', '{"a": 9007199254740993.0}'),
+        ('{"a": 9007199254740993.0}', '{"a": 9007199254740992.0}'),
+        ('{"a": 1, "a": 2}', '{"a": 2}'),
+        ('{"a": 1, "a": 2}', '{"a": 2, "a": 1}'),
+        ("[1, 2]", "[2, 1]"),
+        ("1" * 5000, "2" * 5000),
+    ],
+)
+def test_json_of_another_value_is_other_content(sent: str, got: str) -> None:
+    assert not same_content(sent, got)
+    assert not same_content(got, sent)
+    assert same_content(sent, sent + " ")
+
+
+def test_a_number_beyond_all_bounds_is_only_like_itself() -> None:
+    beyond = "1e" + "9" * 30
+    assert same_content(beyond, beyond)
+    assert not same_content(beyond, beyond + " ")

@@ -66,6 +66,22 @@ def test_an_odd_answer_on_a_connection_that_the_service_ends_at_once_proves_noth
     story.wait(60)
 
 
+@passes("HSK-5", times=1, world="live", patience=5.0)
+def test_a_client_that_is_watched_for_less_than_a_pull_period_shows_only_its_own_flag(story: Story) -> None:
+    story.connects()
+    story.accepts(flag=7)
+    story.wait(14)
+    story.stopped()
+    story.close("client")
+
+
+@passes("HSK-5", times=2, world="live", patience=5.0)
+def test_an_answer_to_another_question_that_is_not_used_for_a_pull_period(story: Story) -> None:
+    story.connects()
+    story.accepts(flag=7)
+    story.wait(15)
+
+
 @passes("HSK-5", times=1)
 def test_a_refusal_with_another_flag_is_a_matter_of_hsk_6(story: Story) -> None:
     story.connects()
@@ -232,6 +248,13 @@ def test_a_client_that_goes_on_without_a_token_takes_it_for_success(story: Story
     ack = story.hears(ConnectAck(flag=1))
     story.wait(5)
     return ack, story.pull(token=None)
+
+
+@leaves_open("HSK-10", world="live", patience=5.0)
+def test_a_client_that_has_not_come_to_its_first_pull_may_have_taken_no_token_for_success(story: Story) -> None:
+    story.connects()
+    story.hears(ConnectAck(flag=1))
+    story.wait(14)
 
 
 @leaves_open("HSK-10")

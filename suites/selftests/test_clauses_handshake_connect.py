@@ -187,6 +187,16 @@ def test_a_recording_that_does_not_say_when_it_was_proves_no_timestamp_wrong(sto
     story.connects(timestamp="1795447615402")
 
 
+@leaves_open("HSK-4", client_clock=False)
+def test_where_the_clock_stood_still_no_timestamp_is_old(story: Story) -> None:
+    story.connects(timestamp="1795447615402")
+
+
+@violates("HSK-4", "timestamp is '１２３', not a decimal number", client_clock=False)
+def test_what_is_no_number_is_none_by_any_clock(story: Story) -> Evidence:
+    return (story.connects(timestamp="１２３"),)
+
+
 # HSK-8: tokens
 
 

@@ -50,6 +50,48 @@ def test_a_client_that_pulls_on_after_a_refusal_uses_the_connection(story: Story
     return refused, story.pull(token=None)
 
 
+@passes("HSK-6", times=1, world="live", patience=5.0)
+def test_a_refused_client_that_told_its_application_is_believed_at_once(story: Story) -> None:
+    story.connects()
+    story.refuses()
+    story.error("start")
+
+
+@violates("HSK-6", "PullRequest after the refusal", world="live", patience=5.0)
+def test_a_client_that_waits_its_pull_period_before_it_goes_on_after_a_refusal(story: Story) -> Evidence:
+    story.connects()
+    refused = story.refuses()
+    story.wait(15)
+    return refused, story.pull(token=None)
+
+
+@passes("HSK-6", times=1, world="live", patience=5.0)
+def test_a_refused_connection_that_stays_unused_for_a_pull_period_is_not_used(story: Story) -> None:
+    story.connects()
+    story.refuses()
+    story.wait(15)
+    story.stopped()
+    story.close("client")
+
+
+@leaves_open("HSK-6", world="live", patience=5.0)
+def test_a_refused_client_that_is_watched_for_less_than_a_pull_period_proves_nothing(story: Story) -> None:
+    story.connects()
+    story.refuses()
+    story.error("publish")
+    story.wait(14)
+    story.stopped()
+    story.close("client")
+    story.wait(60)
+
+
+@leaves_open("HSK-6", client_clock=False)
+def test_a_refused_client_whose_seconds_were_not_measured_proves_nothing(story: Story) -> None:
+    story.connects()
+    story.refuses()
+    story.advance(3600)
+
+
 @leaves_open("HSK-6")
 def test_a_refusal_just_before_the_end_of_the_trace_proves_nothing(story: Story) -> None:
     story.connects()

@@ -22,6 +22,31 @@ def test_the_clients_clock_leaves_out_the_seconds_that_the_services_was_moved() 
     assert history.left(moved) == 5
 
 
+def test_where_no_client_time_was_measured_nobody_is_overdue_but_the_dead() -> None:
+    story = Story(client_clock=False)
+    first = story.connect()
+    story.wait(3600)
+    last = story.close("client")
+    waiting = History(story.trace())
+    assert (waiting.measured, waiting.between(first, last), waiting.overdue(first)) == (False, 0.0, None)
+    story.died()
+    assert History(story.trace()).overdue(first) == "the client died (exit status 1)"
+
+
+def test_of_several_clients_each_dies_its_own_death() -> None:
+    story = Story()
+    first = story.connect()
+    other, own = story.died(client="other"), story.died()
+    history = History(story.trace())
+    for client, died in (("other", other), ("client", own)):
+        death = history.death(first, client)
+        assert death
+        assert death.entry == died
+    assert history.death(first, "nobody") is None
+    assert history.death(own, "client") is None
+    assert history.death(first) is None
+
+
 def test_an_entry_is_looked_up_by_kind_before_and_after_another() -> None:
     story = Story()
     first, second, third = story.open(), story.open(), story.close()

@@ -160,6 +160,28 @@ def test_of_two_neighbours_each_is_confirmed_by_its_name(story: Story) -> None:
     story.takes(LONG)
 
 
+@passes("LID-3", times=1)
+def test_a_neighbour_whose_failure_was_swallowed_is_a_matter_of_ack_3(story: Story) -> None:
+    story.connect()
+    story.push(NEIGHBOUR, told=FAIL)
+    story.takes(NEIGHBOUR)
+    story.push(LONG)
+    story.takes(LONG)
+    (finding,) = judged("ACK-3", story).violations
+    assert finding.message == f"{NEIGHBOUR} was confirmed though its handler was told to fail"
+
+
+@violates("LID-3", f"{NEIGHBOUR} was confirmed for {LONG} (read as double): it is settled and was not handled", times=1)
+def test_a_client_that_rounds_and_swallows_failures_is_still_caught_rounding(story: Story) -> Evidence:
+    story.connect()
+    neighbour = story.produce(NEIGHBOUR, told=FAIL)
+    story.push(NEIGHBOUR)
+    story.takes(NEIGHBOUR)
+    pushed = story.push(LONG)
+    story.handles(NEIGHBOUR)
+    return pushed, neighbour, story.confirm(NEIGHBOUR)
+
+
 @violates("LID-3", f"{NEIGHBOUR} was confirmed for {LONG} (read as double): it is settled and was not handled", times=1)
 def test_a_rounded_confirm_that_settles_a_neighbour_that_failed(story: Story) -> Evidence:
     story.connect()

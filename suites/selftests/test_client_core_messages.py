@@ -274,6 +274,23 @@ def test_a_frame_that_cannot_be_used_is_counted_and_left_alone(data: bytes, reas
     assert delivered(receive(core, push(8))).id == 8
 
 
+LONG = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        push(None, topic=LONG).to_frame(),
+        SendAck(flag=3, status_code=1, status_phrase=LONG).to_frame(),
+        Frame(type=MessageType.SEND, status_phrase=LONG),
+        Frame(type=MessageType.SEND, content=(string("id", LONG),)),
+        Frame(type=MessageType.SEND, content=(string(LONG, "x"), string("content", "x"), byte("topic", 1))),
+    ],
+)
+def test_no_text_of_the_service_makes_a_long_line_in_the_log(frame: Frame) -> None:
+    assert len(odd(online().received(encode(frame), now=0.0))) < 200
+
+
 def test_text_is_counted_and_left_alone() -> None:
     core = online()
     assert odd(core.text_received(5, now=60.0)) == "a text message of 5 bytes; binary messages are expected"

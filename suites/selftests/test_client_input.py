@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from scripted_service import Service, client, simulate, simulated
 
-from tmcspec.client import Message, Stats
+from tmcspec.client import FailMessage, Message, Stats
 from tmcspec.client.loglimit import LogLimit
 from tmcspec.frame import encode
 from tmcspec.messages import Confirm, Push
@@ -46,6 +47,26 @@ async def test_what_cannot_be_used_is_survived_on_the_same_connection() -> None:
         assert service.answers == [Confirm(token="token-1", id=8)]
         assert tmc.stats == Stats(received=1, confirmed=1, bad_frames=6)
         assert len(service.connects) == 1
+
+
+@pytest.mark.parametrize("error", [FailMessage("y" * 100_000), ValueError("no")])
+def test_no_topic_and_no_reason_makes_a_long_line_in_the_log(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handle(message: Message) -> None:
+        raise error
+
+    async def scenario() -> None:
+        async with Service() as service, client(handle):
+            peer = await service.online()
+            push = replace(peer.message(7), topic="x" * 100_000)
+            await peer.send(encode(push.to_frame()))
+            await service.until(lambda: service.answers)
+
+    simulate(scenario())
+    lines = [record.getMessage() for record in caplog.records if "message 7" in record.getMessage()]
+    assert len(lines) == 1
+    assert len(lines[0]) < 400
 
 
 def test_what_cannot_be_used_is_logged_but_not_without_bound(caplog: pytest.LogCaptureFixture) -> None:

@@ -67,6 +67,14 @@ def test_a_refused_first_connection_raises(fields: dict[str, Any], code: int, ph
     simulate(scenario())
 
 
+def test_the_texts_of_a_refusal_are_short_however_long_its_phrase_is() -> None:
+    error = ConnectRefused(41, "x" * 1_000_000)
+    assert error.phrase == "x" * 1_000_000
+    assert str(error).startswith("the service refused the CONNECT: code 41, 'xxx")
+    assert repr(error).startswith("ConnectRefused(41, 'xxx")
+    assert max(len(str(error)), len(repr(error))) < 200
+
+
 @pytest.mark.parametrize("status", [401, 403, 503])
 def test_a_refused_upgrade_raises(status: int) -> None:
     async def scenario() -> None:

@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 import tmcspec.delivery
-from tmcspec.delivery import SETTLED, TABLE, Effect, Input, Model, State, changes, mermaid, step
+from tmcspec.delivery import SETTLED, TABLE, Effect, Input, Model, State, changes, step
 from tmcspec.timing import Timing
 
 UNSETTLED = [state for state in State if state not in SETTLED]
@@ -72,14 +72,6 @@ def test_every_state_is_reached_and_every_unsettled_one_left_when_its_timers_run
     assert {after for after, _ in TABLE.values()} == set(State)
     for state in UNSETTLED:
         assert any(changes(state, timer) for timer in TIMERS)
-
-
-def test_the_diagram_shows_each_change_once() -> None:
-    lines = mermaid().splitlines()
-    assert lines[:2] == ["stateDiagram-v2", "    [*] --> WAITING"]
-    assert "    FAILED --> WAITING: redelivery_due" in lines
-    assert lines[-2:] == ["    CONFIRMED --> [*]", "    EXPIRED --> [*]"]
-    assert len(lines) == 4 + sum(changes(state, happened) for state, happened in TABLE)
 
 
 # The model: the same with time. Message 1 is in queue "q".

@@ -22,6 +22,7 @@ from tmcspec.frame import decode, encode
 from tmcspec.messages import Confirm, Connect, ConnectAck, Push, from_service
 from tmcspec.signing import sign_connect
 from tmcspec.timing import REDELIVERY_DELAY, Timing
+from tmcspec.trace import TraceError
 
 T = TypeVar("T")
 TOPIC = "taobao_trade_TradeCreate"
@@ -357,6 +358,31 @@ def test_a_fault_of_the_fake_itself_fails_the_test(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ExceptionGroup, match="the fake service itself failed") as caught:
         use()
     assert [str(error) for error in caught.value.exceptions] == ["the engine is broken"]
+
+
+def test_a_trace_that_is_full_ends_the_run_and_says_so() -> None:
+    tmc = FakeTmc()
+    tmc.recorder.limit = 3
+
+    def use() -> None:
+        with tmc, connect_sync(tmc.url, proxy=None) as client:
+            for _ in range(3):
+                client.send(b"?")
+            tmc.wait_for(FrameIn, count=2)
+
+    with pytest.raises(ExceptionGroup, match="the fake service itself failed") as caught:
+        use()
+    assert {type(error) for error in caught.value.exceptions} == {TraceError}
+    assert "the trace is full: it has 3 entries, and 3 is the limit" in str(caught.value.exceptions[0])
+    assert len(tmc.trace().entries) == 3
+
+
+def test_a_trace_says_whether_the_time_of_clients_ran() -> None:
+    assert FakeTmc().trace().client_clock
+    for clock in (Clock.real(), Clock.manual()):
+        with FakeTmc(clock=clock) as tmc:
+            assert tmc.trace().client_clock is clock.runs
+        assert tmc.trace().client_clock is clock.runs
 
 
 def test_what_is_due_on_the_way_happens_at_its_own_time() -> None:

@@ -36,6 +36,8 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("never-confirms", "FRM-11"): "the clause asks for a confirm",
     ("confirms-first", "ACK-3"): "what is confirmed first is confirmed whatever comes of it",
     ("confirms-first", "ACK-5"): "what is confirmed first is confirmed whatever comes of it",
+    ("swallows-failures", "ACK-2"): "nothing shows that its handler was done before",
+    ("swallows-failures", "ACK-5"): "it swallows every exception alike",
     ("ignores-a-repetition", "ACK-8"): "what is ignored is not confirmed",
     ("reads-ids-as-doubles", "LID-1"): SAME_LOSS,
     ("confirms-through-a-double", "LID-1"): SAME_LOSS,

@@ -195,7 +195,7 @@ def test_a_scripted_refusal_replaces_one_answer_and_is_traced_as_a_fault(world: 
     assert (ack.status_code, ack.status_phrase, ack.token) == (1234, "not today", None)
     fault, refused = world.events(Fault, Refused)
     assert isinstance(fault, Fault)
-    assert (fault.kind, fault.target) == ("connectack", "c1")
+    assert (fault.name, fault.target) == ("connectack", "c1")
     assert refused == Refused(connection="c1", code=1234, phrase="not today")
     assert world.connect(connect()).token
 

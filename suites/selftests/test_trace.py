@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tmcspec import events as vocabulary
 from tmcspec import strategies
-from tmcspec.events import EVENTS, ClientError, Event, FrameIn, FrameOut, Id, Opened, WsIn
-from tmcspec.frame import Frame, encode, int64, raw, string
-from tmcspec.messages import Confirm, Connect, Publish, from_client
+from tmcspec.events import EVENTS, ClientError, Closed, Event, Failed, FrameIn, FrameOut, Id, Opened, WsIn
+from tmcspec.frame import Frame, MessageType, byte, encode, int16, int64, raw, string
+from tmcspec.messages import Confirm, Connect, Fail, Publish, SendAck, from_client
 from tmcspec.signing import sign
-from tmcspec.trace import Entry, Recorder, Trace, TraceError, decoded
+from tmcspec.trace import ENTRY_LIMIT, Entry, Recorder, Trace, TraceError, decoded
 from tmcspec.trace_file import dump
 
 MD5 = sign({"app_key": "1023"}, "secret")
@@ -118,6 +118,17 @@ def test_whatever_a_recorder_took_is_a_trace(times: list[float]) -> None:
     for now in sorted(times):
         recorder.record(OPENED, now=now)
     assert len(Trace(entries=tuple(recorder.entries)).entries) == len(times)
+
+
+def test_a_full_recorder_takes_no_more_and_says_what_the_limit_is() -> None:
+    heard: list[Entry] = []
+    recorder = Recorder(listeners=[heard.append], limit=2)
+    for _ in range(2):
+        recorder.record(OPENED, now=0.0)
+    with pytest.raises(TraceError, match="the trace is full: it has 2 entries, and 2 is the limit"):
+        recorder.record(OPENED, now=0.0)
+    assert len(recorder.entries) == len(heard) == 2
+    assert Recorder().limit == ENTRY_LIMIT == 1_000_000
 
 
 # Traces
@@ -250,6 +261,77 @@ def test_an_error_of_the_client_library_shows_no_sign() -> None:
     error = f"HTTP 500 for http://127.0.0.1:8091/router/rest?app_key=1023&sign={SHA256}&v=2.0"
     held = entry(event=ClientError(client="c", error=error)).event
     assert held == ClientError(client="c", error=error.replace(SHA256, "*" * 64))
+
+
+@pytest.mark.parametrize("signature", [MD5, MD5.lower(), SHA256, MD5[:5]])
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_sign_in_the_reason_of_a_failure_is_masked_in_the_frame_and_in_what_the_service_makes_of_it(
+    signature: str, version: int
+) -> None:
+    reason = f"拒绝 GET /router/rest?sign={signature}&id={2**63 - 1} failed"
+    clean = reason.replace(signature, "*" * len(signature))
+    message = Fail(token=MD5, id=2**62 + 1, reason=reason).to_frame()
+    data = encode(Frame(type=message.type, version=version, token=MD5, content=message.content))
+    held = received(data)
+    assert held.frame is not None
+    assert from_client(held.frame) == Fail(token=MD5, id=2**62 + 1, reason=clean)
+    assert held.data == data.replace(reason.encode(), clean.encode())
+    failed = Failed(message=Id(7), reason=reason, connection="c1")
+    assert entry(event=failed).event == Failed(message=Id(7), reason=clean, connection="c1")
+
+
+@pytest.mark.parametrize("reason", [None, "", "no stock", f"{2**64} of {MD5[:31]}", "design=abc"])
+def test_any_other_reason_is_left_alone(reason: str | None) -> None:
+    data = encode(Fail(token=MD5, id=2**62 + 1, reason=reason).to_frame())
+    assert received(data).data == data
+    failed = Failed(message=Id(7), reason=reason)
+    assert entry(event=failed).event == failed
+
+
+def test_a_length_that_looks_like_a_digit_is_no_part_of_a_sign() -> None:
+    # In version 1 a number switches lengths to big-endian: that of 48 characters ends in the byte of "0".
+    text = MD5 + MD5[:16]
+    for original in (
+        Frame(type=MessageType.SEND, version=1, content=(int16("n", 1), string("msg", text))),
+        Frame(type=MessageType.SENDACK, version=1, status_phrase=text, content=(int16("n", 1),)),
+    ):
+        data = encode(original)
+        assert received(data).data == data.replace(text.encode(), b"*" * 48)
+
+
+def test_a_sign_in_a_status_phrase_is_masked() -> None:
+    for phrase in (f"sign={MD5} refused", MD5):
+        data = encode(SendAck(flag=1, status_code=5, status_phrase=phrase).to_frame())
+        held = received(data)
+        assert held.data == data.replace(MD5.encode(), b"*" * 32)
+        assert held.frame is not None
+        assert held.frame.status_phrase == phrase.replace(MD5, "*" * 32)
+
+
+def test_a_sign_in_a_reason_of_bytes_is_masked() -> None:
+    data = encode(Frame(type=MessageType.SEND, content=(byte("__kind", 20), raw("msg", MD5.encode()))))
+    assert received(data).frame == Frame(type=MessageType.SEND, content=(byte("__kind", 20), raw("msg", b"*" * 32)))
+
+
+def test_only_the_reason_of_a_frame_is_masked() -> None:
+    others = (int64("id", 7), string("topic", MD5), string("content", f"sign={MD5}"), raw("raw", MD5.encode()))
+    original = Frame(type=MessageType.SEND, token=MD5, content=(*others, string("msg", MD5)))
+    masked = Frame(type=MessageType.SEND, token=MD5, content=(*others, string("msg", "*" * 32)))
+    assert received(encode(original)).frame == masked
+    assert received(encode(original)).data == encode(masked)
+
+
+@pytest.mark.parametrize("by", ["client", "service"])
+def test_the_reason_of_a_close_shows_no_sign(by: Any) -> None:
+    reason = f"GET /router/rest?sign={MD5} failed"
+    held = entry(event=Closed(connection="c1", by=by, code=1000, reason=reason)).event
+    assert held == Closed(connection="c1", by=by, code=1000, reason=reason.replace(MD5, "*" * 32))
+
+
+def test_bytes_that_do_not_belong_to_a_sound_frame_show_no_sign_either() -> None:
+    frame = Confirm(token="t", id=1).to_frame()
+    held = entry(event=FrameIn(connection="c1", data=MD5.encode(), frame=frame)).event
+    assert held == FrameIn(connection="c1", data=b"*" * 32, frame=None)
 
 
 def test_digests_in_other_frames_are_left_alone() -> None:

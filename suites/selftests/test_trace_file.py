@@ -69,6 +69,7 @@ def traces(draw: DrawFn) -> Trace:
         world=draw(st.sampled_from(["simulated", "live", "recorded"])),
         handlers=draw(st.booleans()),
         patience=draw(st.floats(0, 1e9, exclude_min=True)),
+        client_clock=draw(st.booleans()),
         seed=draw(st.none() | st.integers(-(2**63), 2**63 - 1)),
         epoch_ms=draw(st.integers(-(2**63), 2**63 - 1)),
     )
@@ -132,7 +133,8 @@ def test_a_saved_trace_is_loaded(tmp_path: Path) -> None:
 
 def test_the_file_is_what_other_tools_expect() -> None:
     assert [
-        f'{{"trace":1,"tmcspec":"{__version__}","seed":7,"epoch_ms":0,"world":"live","handlers":true,"patience":60.0}}',
+        f'{{"trace":1,"tmcspec":"{__version__}","seed":7,"epoch_ms":0,"world":"live","handlers":true,"patience":60.0,'
+        '"client_clock":true}',
         '{"seq":1,"time":0.0,"event":"opened","connection":"c1"}',
         '{"seq":2,"time":0.5,"event":"closed","connection":"c1","by":"client","code":1000,"reason":""}',
         '{"seq":3,"time":0.5,"event":"produced","message":"4611686018427387905","app_key":"1","group":"g","topic":"t",'
@@ -142,6 +144,12 @@ def test_the_file_is_what_other_tools_expect() -> None:
         '[["__kind",{"t":"byte","v":2}],["id",{"t":"int64","v":"5"}]]}}',
         '{"seq":5,"time":2.0,"event":"handled","client":"c","message":null,"outcome":"ok"}',
     ] == LINES
+
+
+def test_a_clock_that_moved_only_by_hand_is_remembered_and_any_other_ran() -> None:
+    stood = Trace(entries=(), client_clock=False)
+    assert parse(dump(stood)) == stood
+    assert parse(['{"trace": 1}']).client_clock
 
 
 def test_equal_traces_give_equal_bytes() -> None:
@@ -235,6 +243,7 @@ def test_an_id_is_written_as_text_even_when_it_came_as_a_plain_number() -> None:
         (changed(1, handlers=1), 'line 1: "handlers" is 1; valid: true or false'),
         (changed(1, patience="60"), "line 1: \"patience\" is '60'; valid: a number between -2^53 and 2^53"),
         (changed(1, patience=0), "line 1: patience must be more than 0 and less than 2^53 seconds, not 0.0"),
+        (changed(1, client_clock=0), 'line 1: "client_clock" is 0; valid: true or false'),
         (changed(1, seed="7"), "line 1: \"seed\" is '7'; valid: a signed 64-bit integer or null"),
         (changed(1, epoch_ms=1.5), 'line 1: "epoch_ms" is 1.5; valid: a signed 64-bit integer'),
         (changed(2, seq=...), 'line 2: "seq" is missing; valid: a signed 64-bit integer'),

@@ -13,6 +13,7 @@ from tmcspec.clauses.history import History
 from tmcspec.clauses.workload import Workload, in_hand, last_work
 from tmcspec.events import Pushed
 from tmcspec.frame import MessageType, ValueType
+from tmcspec.instruction import Outcome, instruction
 from tmcspec.messages import Confirm, Fail
 from tmcspec.timing import CLIENT_QUEUE_SIZE, CONFIRM_TIMEOUT, FAIL_REASON_LIMIT
 
@@ -68,9 +69,14 @@ def nothing_is_confirmed_before_it_is_handled(history: History) -> Iterator[Find
     what an adapter prints and what the wire shows come by different ways, so only in simulation does their order
     count. A message that comes again is one that the handler may have done before.
     """
+    simulated = history.trace.world == "simulated"
     for delivery in history.deliveries:
         confirm = delivery.confirm
-        if confirm is None or history.naming.mistaken_for(delivery.id):
+        if history.naming.mistaken_for(delivery.id):
+            continue
+        if confirm is None:
+            if _told(delivery, "hang") and history.overdue(delivery.pushed.entry, on=delivery.connection):
+                yield held(delivery.pushed.entry)
             continue
         begun = delivery.life.begun
         start = begun if begun and begun.number < delivery.number else delivery
@@ -79,16 +85,16 @@ def nothing_is_confirmed_before_it_is_handled(history: History) -> Iterator[Find
         done = [at for at in (delivery.handled, delivery.life.succeeded) if at]
         if delivery.instruction.outcome == "hang":
             yield broken(f"{delivery.id} was confirmed while its handler hangs", delivery.pushed.entry, confirm.entry)
-        elif worked < due * HONEST_DELAY:
+        elif history.measured and worked < due * HONEST_DELAY:
             yield broken(
                 f"{delivery.id} was confirmed {worked:.3f} s after its push; its handler works for {due:.3f} s",
                 start.pushed.entry,
                 confirm.entry,
             )
-        elif history.trace.world == "simulated" and not any(at.seq < confirm.entry.seq for at in done):
+        elif simulated and not any(at.seq < confirm.entry.seq for at in done):
             evidence = [delivery.pushed.entry, confirm.entry, *(at.entry for at in done[:1])]
             yield broken(f"{delivery.id} was confirmed before its handler was done", *evidence)
-        elif due >= TELLING_DELAY or history.trace.world == "simulated":
+        elif simulated or (history.measured and due >= TELLING_DELAY):
             yield held(start.pushed.entry, confirm.entry)
 
 
@@ -101,12 +107,15 @@ def nothing_is_confirmed_before_it_is_handled(history: History) -> Iterator[Find
     needs_handlers=True,
 )
 def failure_is_not_confirmed(history: History) -> Iterator[Finding]:
-    """Confirming a failure loses the message; the service would have brought it again."""
+    """Confirming a failure loses the message; the service would have brought it again. A library that swallows the
+    failure reports success, so what the message told its handler counts as well.
+    """
     for delivery in history.deliveries:
         done = delivery.handled
-        if done is None or done.event.outcome != "fail":
-            continue
-        yield from _unconfirmed(history, delivery, "its handler failed")
+        if done and done.event.outcome == "fail":
+            yield from _unconfirmed(history, delivery, "its handler failed")
+        else:
+            yield from _defied(delivery, "fail")
 
 
 @clause(
@@ -152,11 +161,14 @@ def failure_is_reported(history: History) -> Iterator[Finding]:
     capability="raise",
 )
 def raising_handler_is_survived(history: History) -> Iterator[Finding]:
-    """Handlers have bugs. One poisonous message must not stop the others, nor be lost."""
+    """Handlers have bugs. One poisonous message must not stop the others, nor be lost, whatever the library makes of
+    the exception.
+    """
     work, later = Workload(history), Later(history)
     for delivery in history.deliveries:
         done = delivery.handled
         if done is None or done.event.outcome != "raise":
+            yield from _defied(delivery, "raise")
             continue
         death, ignored = history.death(done.entry, done.event.client), later.ignored(done.entry)
         if death and not work.went_on(done.entry, death.entry):
@@ -263,7 +275,8 @@ def slow_handler_does_not_stop_others(history: History) -> Iterator[Finding]:
         if not history.plain(behind):
             continue
         # One that came when the slow handler was nearly done proves nothing.
-        if told.outcome != "hang" and history.between(slow.pushed.entry, behind.pushed.entry) > told.delay / 2:
+        waited = history.between(slow.pushed.entry, behind.pushed.entry)
+        if told.outcome != "hang" and (waited > told.delay / 2 or not history.measured):
             continue
         if behind.received and (end is None or behind.received.seq < end.seq):
             yield held(slow.pushed.entry, behind.received.entry)
@@ -336,6 +349,24 @@ def _settled(history: History, delivery: Delivery) -> bool:
     if delivery.instruction.outcome == "hang" or history.misread(delivery.id):
         return True
     return bool(delivery.confirmed_by or delivery.failed_by)
+
+
+def _told(delivery: Delivery, outcome: Outcome) -> bool:
+    """Whether a handler was called and told to do this. When the library had damaged the content, which is a matter of
+    FRM, it was told nothing.
+    """
+    got = delivery.received
+    return bool(got and delivery.instruction.outcome == outcome and instruction(got.event.content).outcome == outcome)
+
+
+def _defied(delivery: Delivery, outcome: Outcome) -> Iterator[Finding]:
+    """A finding when a message was confirmed whose handler was told to fail or raise, whatever was reported of it."""
+    if delivery.received and delivery.confirm and _told(delivery, outcome):
+        yield broken(
+            f"{delivery.id} was confirmed though its handler was told to {outcome}",
+            delivery.received.entry,
+            delivery.confirm.entry,
+        )
 
 
 def _unconfirmed(history: History, delivery: Delivery, why: str) -> Iterator[Finding]:

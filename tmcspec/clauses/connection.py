@@ -10,7 +10,7 @@ from math import inf
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
 from tmcspec.clauses.conversation import Conversation
 from tmcspec.clauses.history import History
-from tmcspec.events import Accepted, ClientDied, ClientError, ClientStopped, Fault
+from tmcspec.events import Accepted, ClientDied, ClientStopped, Fault
 from tmcspec.trace import Entry
 
 CLAUSES = Catalogue()
@@ -61,17 +61,19 @@ def attempts_are_apart(history: History) -> Iterator[Finding]:
     """After an outage all clients come back at the same moment; those that hammer prolong it. Only attempts of one
     client can be compared: not where two connections were open at once, nor where the application tried anew.
     """
+    if history.several_clients or not history.measured:
+        return
     spans = [(each.opened, each.closed.seq if each.closed else inf) for each in history.conversations.values()]
     attempts = sorted(((at, end) for at, end in spans if at), key=lambda attempt: attempt[0].seq)
     over = 0.0  # where the last of the connections before was closed
-    failed_starts = [at.seq for at in history.events(ClientError) if at.event.op == "start"]
+    failed_starts = [entry.seq for entry in history.failed_starts]
     ends = [at.seq for kind in (ClientStopped, ClientDied) for at in history.events(kind)]
     anew = sorted([*failed_starts, *ends])  # where the next attempt became the application's
     for (before, end), (after, _) in pairwise(attempts):
         alone = over < before.seq and end < after.seq
         over = max(over, end)
         tried_anew = bisect_left(anew, before.seq) != bisect_left(anew, after.seq)
-        if not alone or tried_anew or history.several_clients:
+        if not alone or tried_anew:
             continue
         gap = history.between(before.entry, after.entry)
         if gap < ATTEMPT_GAP - EARLY:
@@ -84,6 +86,7 @@ def _excused(history: History, conversation: Conversation, closed: Entry) -> boo
     """Whether the client need not, or could not, be back after its connection was closed."""
     begun = conversation.opened.entry if conversation.opened else history.trace.entries[0]
     # The client may be stopped, or the service be taken away, just before the connection ends.
-    away = next((at for at in history.events(Fault) if at.event.name == "unreachable" and at.seq > begun.seq), None)
-    reasons = (away, history.first_after(Fault, closed), history.first_after(ClientStopped, begun))
-    return any(at is not None and history.between(closed, at.entry) < BACK_WITHIN for at in reasons)
+    reasons = [at.entry for at in (history.first_after(Fault, closed), history.first_after(ClientStopped, begun)) if at]
+    if away := history.unreachable(begun):
+        reasons.append(away)
+    return any(history.between(closed, entry) < BACK_WITHIN for entry in reasons)

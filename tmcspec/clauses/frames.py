@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 
 from tmcspec.clauses.aftermath import Later, left_for_good
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
+from tmcspec.clauses.content import same_content
 from tmcspec.clauses.conversation import Said
 from tmcspec.clauses.deliveries import Delivery
-from tmcspec.clauses.history import History, same_content
+from tmcspec.clauses.history import History
 from tmcspec.clauses.timeline import At
 from tmcspec.events import FrameOut, WsOut
 from tmcspec.frame import FrameError, ValueType, decode

@@ -20,7 +20,7 @@ from tmcspec.events import (
 )
 from tmcspec.frame import MessageType, ValueType
 from tmcspec.messages import Connect
-from tmcspec.timing import CONNECTACK_PATIENCE
+from tmcspec.timing import CONNECTACK_PATIENCE, PULL_INTERVAL
 from tmcspec.trace import Entry
 
 CLAUSES = Catalogue()
@@ -116,6 +116,8 @@ def timestamp_is_now(history: History) -> Iterator[Finding]:
         if not (text.isascii() and text.isdecimal()):
             yield broken(f"timestamp is {text[:40]!r}, not a decimal number", said.entry)
             continue
+        if not history.measured:
+            continue  # the present of the run stood still
         present = history.trace.epoch_ms / 1000 + history.client_time(said.entry)
         # An entry has no more than 19 digits in a row: longer ones are masked, like the sign.
         away = abs(int(text) / 1000 - present)
@@ -152,7 +154,10 @@ def flag_matches_answer_to_question(history: History) -> Iterator[Finding]:
     source="observed: reference server and official clients; tmc.js pulls on without a token",
 )
 def refused_connection_is_not_used(history: History) -> Iterator[Finding]:
-    """A client that goes on after a refusal looks alive and receives nothing, for ever."""
+    """A client that goes on after a refusal looks alive and receives nothing, for ever. It shows when it first pulls,
+    so it is watched for as long as the official clients wait before they do (15 s). One that pulls less often (tmcpy:
+    every 50 s) is still missed.
+    """
     for handshake in history.handshakes:
         if not handshake.refused and not (handshake.answer and handshake.answer.refused):
             continue
@@ -160,8 +165,8 @@ def refused_connection_is_not_used(history: History) -> Iterator[Finding]:
         assert refusal is not None
         if handshake.use:
             yield broken(f"{_named(handshake.use)} after the refusal", refusal.entry, handshake.use.entry)
-        elif handshake.following or _left_alone(history, handshake, refusal.entry):
-            yield held(refusal.entry)
+        else:
+            yield from _left_alone(history, handshake, refusal.entry)
 
 
 @clause(
@@ -183,10 +188,10 @@ def refused_first_connection_is_told(history: History) -> Iterator[Finding]:
     trouble = min((at.entry for at in (refused, away) if at), key=lambda entry: entry.seq, default=None)
     if trouble is None or (accepted and accepted.seq < trouble.seq) or (started and started.seq < trouble.seq):
         return
-    told = next((at for at in history.events(ClientError) if at.event.op == "start" and at.seq > trouble.seq), None)
+    told = history.failed_start(trouble)
     rightly = started is not None and accepted is not None and accepted.seq < started.seq
     if told and (started is None or told.seq < started.seq):
-        yield held(trouble, told.entry)
+        yield held(trouble, told)
     elif started and not rightly:
         yield broken("the application was told that the client is connected", trouble, started.entry)
     elif started and history.between(trouble, started.entry) <= history.trace.patience:
@@ -298,11 +303,17 @@ def _was_ignored(history: History, handshake: Handshake, since: Entry) -> bool:
     return min(entry.time for entry in ends if entry) - since.time >= CONNECTACK_PATIENCE
 
 
-def _left_alone(history: History, handshake: Handshake, since: Entry) -> bool:
-    """Whether the client has done with a connection: it closed it, or had time enough to use it."""
+def _left_alone(history: History, handshake: Handshake, answer: Entry) -> Iterator[Finding]:
+    """A finding when the client has done with a connection: it said so to the application, closed it of its own accord,
+    asked anew, or had time enough to use it. That is at least until it pulls: before, there may be nothing to send.
+    """
     conversation = history.conversations[handshake.connect.connection]
-    by_client = conversation.closed is not None and conversation.closed.event.by == "client"
-    return by_client or history.overdue(since, on=conversation.connection) is not None
+    left = handshake.following or (conversation.closed and not conversation.cut)
+    limit = max(history.trace.patience, PULL_INTERVAL)
+    if told := history.failed_start(answer):
+        yield held(answer, told)
+    elif left or history.overdue(answer, limit, on=conversation.connection):
+        yield held(answer)
 
 
 def _not_used(history: History, handshake: Handshake, what: str) -> Iterator[Finding]:
@@ -314,10 +325,8 @@ def _not_used(history: History, handshake: Handshake, what: str) -> Iterator[Fin
         yield broken(f"{what} was taken for success: {_named(handshake.use)} followed", out, handshake.use.entry)
     elif started and not _rightly_started(history, out, started.entry):
         yield broken(f"{what} was taken for success: the client reported itself connected", out, started.entry)
-    elif told := history.first_after(ClientError, out):
-        yield held(out, told.entry)
-    elif handshake.following or _left_alone(history, handshake, out):
-        yield held(out)
+    else:
+        yield from _left_alone(history, handshake, out)
 
 
 def _rightly_started(history: History, out: Entry, started: Entry) -> bool:

@@ -13,7 +13,6 @@ business of the LID clauses alone; the others would only accuse the same defect 
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,8 @@ from itertools import accumulate
 from tmcspec.clauses.conversation import Handshake, Said, from_out, read_conversations
 from tmcspec.clauses.deliveries import Delivery, DeliveryReader
 from tmcspec.clauses.naming import Naming
-from tmcspec.clauses.timeline import At, Timeline
-from tmcspec.events import ClientDied, ClientStopped, FrameOut, Produced
+from tmcspec.clauses.timeline import At, Timeline, following
+from tmcspec.events import ClientDied, ClientError, ClientStopped, Fault, FrameOut, Produced
 from tmcspec.ids import misreadings
 from tmcspec.messages import Push, ServiceMessage
 from tmcspec.trace import Entry, Trace
@@ -86,13 +85,23 @@ class History(Timeline):
         """The next death of a client after an entry; None for the client that there is, when there is only one."""
         if client is None and self.several_clients:
             return None
-        died = self.first_after(ClientDied, after)
-        while died and client is not None and died.event.client != client:
-            died = self.first_after(ClientDied, died.entry)
-        return died
+        if client is None:
+            return self.first_after(ClientDied, after)
+        deaths = self._deaths.get(client, [])
+        index = bisect_right(deaths, after.seq, key=lambda at: at.seq)
+        return deaths[index] if index < len(deaths) else None
+
+    @cached_property
+    def _deaths(self) -> dict[str, list[At[ClientDied]]]:
+        deaths: dict[str, list[At[ClientDied]]] = {}
+        for at in self.events(ClientDied):
+            deaths.setdefault(at.event.client, []).append(at)
+        return deaths
 
     def overdue(self, since: Entry, limit: float | None = None, *, on: str | None = None) -> str | None:
         """Why a client that should have acted after `since` will not any more; None while it still may.
+
+        Where no client time was measured, only its death shows that.
 
         Args:
             since: what it should have acted upon.
@@ -143,6 +152,23 @@ class History(Timeline):
         return out.event.frame is not None and not out.event.frame.anomalies
 
     # Handshakes
+
+    @cached_property
+    def failed_starts(self) -> Sequence[Entry]:
+        """Where the application was told that the client could not start, in order."""
+        return [at.entry for at in self.events(ClientError) if at.event.op == "start"]
+
+    @cached_property
+    def _unreachable(self) -> Sequence[Entry]:
+        return [at.entry for at in self.events(Fault) if at.event.name == "unreachable"]
+
+    def failed_start(self, after: Entry) -> Entry | None:
+        """Where the application was next told, after an entry, that the client could not start."""
+        return following(self.failed_starts, after)
+
+    def unreachable(self, after: Entry) -> Entry | None:
+        """Where the service was next taken away on purpose, after an entry."""
+        return following(self._unreachable, after)
 
     @cached_property
     def handshakes(self) -> Sequence[Handshake]:
@@ -212,17 +238,3 @@ class History(Timeline):
         """Where the message with this id was produced, if it was."""
         life = self._by_id.get(value)
         return life.produced.entry if life else None
-
-
-def same_content(sent: str | None, got: str | None) -> bool:
-    """Whether a client was given the content that was sent.
-
-    A library may hand JSON over parsed, and its adapter writes it down again: then the value counts, not the text.
-    Absent and empty content are not told apart on the wire (the official codec reads an empty string as null).
-    """
-    if (sent or "") == (got or ""):
-        return True
-    try:
-        return bool(json.loads(sent or "") == json.loads(got or ""))
-    except (ValueError, RecursionError):
-        return False

@@ -58,7 +58,8 @@ def long_ids_are_confirmed_exactly(history: History) -> Iterator[Finding]:
 )
 def no_confirm_settles_a_neighbour(history: History) -> Iterator[Finding]:
     """This is the harm: the message that was settled is lost, and nobody knows. The neighbour need not have been
-    pushed: a confirm settles what waits, too.
+    pushed: a confirm settles what waits, too. A neighbour that was confirmed by its own name although its handler was
+    told to fail is not this harm: its id was exact, and the lost failure is the business of ACK-3 alone.
     """
     for delivery in history.deliveries:
         neighbours = [value for value in misreadings(delivery.id).values() if history.produced(value)]

@@ -2,12 +2,15 @@
 
 The service clock can be moved by hand while the client's own timers stay real. A client's deadlines do not count those
 seconds, so *client time* leaves them out.
+
+Where the clock of a run moves only by hand, no client time was measured, and none is made up: all of it is 0. So nobody
+is early or late there, and nobody's patience runs out; what came before what still counts.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -54,9 +57,8 @@ class Timeline:
 
     def first_after(self, kind: type[E], entry: Entry) -> At[E] | None:
         """The first event of one kind after `entry`."""
-        entries = self._by_kind.get(kind, [])
-        index = bisect_right(entries, entry.seq, key=_seq)
-        return _at(kind, entries[index]) if index < len(entries) else None
+        found = following(self._by_kind.get(kind, []), entry)
+        return _at(kind, found) if found else None
 
     def last_before(self, kind: type[E], entry: Entry) -> At[E] | None:
         """The last event of one kind up to `entry`."""
@@ -64,8 +66,17 @@ class Timeline:
         index = bisect_right(entries, entry.seq, key=_seq)
         return _at(kind, entries[index - 1]) if index else None
 
+    @property
+    def measured(self) -> bool:
+        """Whether seconds of client time were measured. Judges that compare them must ask; `left` never runs out."""
+        return self.trace.client_clock
+
     def client_time(self, entry: Entry) -> float:
-        """When `entry` happened by the client's clock: service time without the seconds it was moved by hand."""
+        """When `entry` happened by the client's clock: service time without the seconds it was moved by hand; 0 where
+        client time was not measured.
+        """
+        if not self.measured:
+            return 0.0
         return entry.time - self._advanced[bisect_right(self._advances, entry.seq)]
 
     def between(self, before: Entry, after: Entry) -> float:
@@ -75,6 +86,12 @@ class Timeline:
     def left(self, since: Entry) -> float:
         """Seconds of client time from `since` to the end of the trace."""
         return self.between(since, self.trace.entries[-1])
+
+
+def following(entries: Sequence[Entry], entry: Entry) -> Entry | None:
+    """The first of these entries, which are in order, after `entry`."""
+    index = bisect_right(entries, entry.seq, key=_seq)
+    return entries[index] if index < len(entries) else None
 
 
 def _seq(entry: Entry) -> int:

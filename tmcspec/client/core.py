@@ -41,6 +41,7 @@ from tmcspec import timing
 from tmcspec.client.connection import TRANSITIONS, Accepted, Deliver, Event, GivenUp, Input, Odd, Ping, Refused, State
 from tmcspec.client.message import Message, Outcome, Stats
 from tmcspec.frame import Frame, FrameError, decode, encode, string
+from tmcspec.frame_values import show
 from tmcspec.messages import Confirm, Connect, ConnectAck, Fail, MessageError, PullRequest, Push, SendAck, from_service
 from tmcspec.signing import sign_connect
 
@@ -89,11 +90,14 @@ class Core:
                 raise ValueError(f"{name} is empty; it must be the one from the open platform's console")
         if capacity < 1:
             raise ValueError(f"capacity must be 1 message or more, not {capacity!r}")
-        _check_seconds("pull_interval", pull_interval)
-        _check_seconds("heartbeat_interval", heartbeat_interval)
-        _check_seconds("connectack_timeout", connectack_timeout)
-        if silence_limit is not None:
-            _check_seconds("silence_limit", silence_limit)
+        for name, seconds in (
+            ("pull_interval", pull_interval),
+            ("heartbeat_interval", heartbeat_interval),
+            ("connectack_timeout", connectack_timeout),
+            ("silence_limit", silence_limit),
+        ):
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"{name} must be more than 0 seconds, not {seconds!r}")
         self.app_key = app_key
         self.group = group
         self._app_secret = app_secret
@@ -113,10 +117,7 @@ class Core:
         self._flag = 0
         self._token = ""
         self._outbox: deque[bytes | Ping] = deque()
-        self._opened_at = 0.0
-        self._heard_at = 0.0
-        self._sent_at = 0.0
-        self._pull_at = 0.0
+        self._opened_at = self._heard_at = self._sent_at = self._pull_at = 0.0
 
     # What is known
 
@@ -194,7 +195,8 @@ class Core:
                 return self.connectack_received(message, now)
             case Push() if frame.status_code > 0 or frame.status_phrase:
                 # Observed: the official Java and C# clients log and drop a SEND that carries an error.
-                return self.bad_frame(f"a push with an error: code {frame.status_code}, phrase {frame.status_phrase!r}")
+                phrase = show(frame.status_phrase)
+                return self.bad_frame(f"a push with an error: code {frame.status_code}, phrase {phrase}")
             case Push():
                 return self.push_received(message)
             case _:
@@ -296,7 +298,7 @@ class Core:
             # It could not be confirmed: there is no token yet. It comes again.
             return self.bad_frame(f"a push while {self._state.value}; it is left unconfirmed")
         if push.id is None:
-            return self.bad_frame(f"a push without id, topic {push.topic!r}; it cannot be confirmed")
+            return self.bad_frame(f"a push without id, topic {show(push.topic)}; it cannot be confirmed")
         if self._draining or push.id in self._open or push.id in self._settled:
             return []
         self._counts["received"] += 1
@@ -324,9 +326,8 @@ class Core:
 
     def sendack_received(self, ack: SendAck) -> list[Event]:
         """We send nothing that a SENDACK answers."""
-        return self.bad_frame(
-            f"a SENDACK that nothing asked for: flag {ack.flag}, code {ack.status_code}, phrase {ack.status_phrase!r}"
-        )
+        code, phrase = ack.status_code, show(ack.status_phrase)
+        return self.bad_frame(f"a SENDACK that nothing asked for: flag {ack.flag}, code {code}, phrase {phrase}")
 
     def bad_frame(self, reason: str) -> list[Event]:
         """How what cannot be used is met."""
@@ -357,10 +358,7 @@ class Core:
         return PullRequest(token=self.token()).to_frame()
 
     def token(self) -> str:
-        """Of the CONNECTACK of this connection; a new connection may have a new one (observed.
-
-        Tmcpy keeps the first for ever).
-        """
+        """Of this connection's CONNECTACK; the next may have another (observed: tmcpy keeps the first for ever)."""
         return self._token
 
     # Inner workings
@@ -398,8 +396,3 @@ class Core:
         message_id = next(iter(self._settled))
         outcome = self._settled.pop(message_id)
         self._outbox.extend(self.encoded(frame) for frame in self.answers(message_id, outcome))
-
-
-def _check_seconds(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} must be more than 0 seconds, not {value!r}")

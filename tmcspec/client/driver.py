@@ -41,6 +41,7 @@ from tmcspec.client.message import (
 from tmcspec.client.pool import Pool
 from tmcspec.client.session import Session, end
 from tmcspec.client.wire import check_url
+from tmcspec.frame_values import show
 
 log = logging.getLogger("tmcspec.client")
 
@@ -303,12 +304,13 @@ class TmcClient:
 
     def _handled(self, message: Message, outcome: Outcome, error: BaseException | None) -> None:
         if outcome.kind == "fail":
-            log.warning("message %d (%s) failed: %s", message.id, message.topic, outcome.reason)
+            reason = outcome.reason[: timing.FAIL_REASON_LIMIT]
+            log.warning("message %d (%s) failed: %s", message.id, show(message.topic), reason)
         elif error is not None:
             log.error(
                 "the handler raised for message %d (%s); it is reported as failed",
                 message.id,
-                message.topic,
+                show(message.topic),
                 exc_info=error,
             )
         self._core.handled(message.id, outcome)

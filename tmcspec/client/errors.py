@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tmcspec.frame_values import show
+
 
 class TmcError(Exception):
     """Everything that goes wrong between this client and the service."""
@@ -12,7 +14,8 @@ class ConnectRefused(TmcError):
 
     Args:
         code: the status code; 0 when the service gave only a phrase, which is legal.
-        phrase: the service's own words, None when it gave only a code.
+        phrase: the service's own words, however long, None when it gave only a code. Texts made of the error show the
+            beginning.
     """
 
     def __init__(self, code: int, phrase: str | None) -> None:
@@ -21,8 +24,12 @@ class ConnectRefused(TmcError):
         self.phrase = phrase
 
     def __str__(self) -> str:
-        words = "no phrase" if self.phrase is None else repr(self.phrase)
+        words = "no phrase" if self.phrase is None else show(self.phrase)
         return f"the service refused the CONNECT: code {self.code}, {words}"
+
+    def __repr__(self) -> str:
+        # asyncio logs the repr of an error that nobody looked at.
+        return f"{type(self).__name__}({self.code!r}, {show(self.phrase)})"
 
 
 class ConnectFailed(TmcError, ConnectionError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 
-from tmcsuites.adapters.child import Process, closed_error, crash_text
+from tmcsuites.adapters.child import Process, cannot_execute, closed_error, crash_text
 from tmcsuites.adapters.contract import (
     Answer,
     ClientInfo,
@@ -15,6 +17,7 @@ from tmcsuites.adapters.contract import (
     OnEvent,
     StartOptions,
     SubjectError,
+    Unavailable,
     Unsupported,
 )
 from tmcsuites.adapters.program import Program
@@ -43,8 +46,8 @@ class BareSubject(Program):
 
     Example:
         >>> subject = BareSubject("python consumer.py")
-        >>> subject.info.capabilities
-        frozenset({'push'})
+        >>> sorted(subject.info.capabilities)
+        ['push', 'reconnect']
     """
 
     def __init__(
@@ -61,13 +64,26 @@ class BareSubject(Program):
             version="unknown",
             language="unknown",
             transport="bare",
-            capabilities=frozenset({"push"}),
+            # What a consumer must be able to do anyway, and what shows on the wire.
+            capabilities=frozenset({"push", "reconnect"}),
             bare=True,
         )
 
     async def open(self, on_event: OnEvent) -> None:
-        """Nothing runs yet: a bare program knows where the service is only from `start`."""
+        """Nothing runs yet: a bare program knows where the service is only from `start`.
+
+        Raises:
+            Unavailable: there is no such program.
+        """
+        if why := self._why_not():
+            raise Unavailable(why)
         self._open()
+
+    def _why_not(self) -> str | None:
+        program = self._command[0]
+        if shutil.which(program, path=self._environment.get("PATH")):
+            return None
+        return cannot_execute(program, errno.EACCES if os.path.exists(program) else errno.ENOENT)
 
     async def start(self, options: StartOptions) -> Answer:
         """Run the program. The answer is `result` as soon as it runs; that it has connected is for the service to see.

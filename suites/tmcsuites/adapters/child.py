@@ -313,7 +313,11 @@ def closed_error() -> SubjectError:
 def _why_not(program: str, told: str) -> str:
     if told == "lost":
         return f"cannot start the client {program!r}: its watchdog ended at once; see the log"
-    number = int(told.split()[1])
+    return cannot_execute(program, int(told.split()[1]))
+
+
+def cannot_execute(program: str, number: int) -> str:
+    """The message of an `Unavailable`; `number` is the errno."""
     way_out = _WAYS_OUT.get(number, "run it by hand to see why")
     name = errno.errorcode.get(number, str(number))
     return f"cannot execute the client {program!r}: {os.strerror(number)} ({name}); {way_out}"

@@ -21,7 +21,7 @@ async def test_a_failed_message_comes_again_and_is_handled(tmc_stage: Stage) -> 
     await tmc_stage.until_answered(message)
 
 
-@case("RDL-3", "ACK-1", handlers=False)
+@case("RDL-3", "ACK-1")
 async def test_a_confirmed_message_never_comes_again(tmc_stage: Stage) -> None:
     """An hour after its confirm."""
     await tmc_stage.start()
