@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from tmcspec.clauses import AREAS, Finding, Level
+from tmcspec.clauses import AREAS, Binds, Finding, Level
 from tmcspec.events import FrameIn, FrameOut
 from tmcspec.messages import MessageError, from_client, from_service
 from tmcspec.trace import Entry
@@ -156,7 +156,11 @@ class ConsoleReport:
         if unproved:
             names = ", ".join(each.clause.id for each in unproved)
             self._print(line(("Not exercised, so nothing is known of them:", "yellow"), f" {names}"))
-        closed = [each.clause.id for each in shown if each.clause.level is Level.MUST and each.result == "unsupported"]
+        closed = [
+            each.clause.id
+            for each in shown
+            if each.result == "unsupported" and (each.clause.level, each.clause.binds) == (Level.MUST, Binds.CLIENT)
+        ]
         if closed:
             self._print(line(("MUST clauses that this client was not held to:", "yellow"), f" {', '.join(closed)}"))
         reasons = Counter(result.message for result in run.results if result.verdict is Verdict.UNSUPPORTED)
