@@ -48,6 +48,6 @@ def main() -> None:
         sys.exit(ExitStatus.USAGE)
     except click.Abort:
         sys.exit(ExitStatus.INTERRUPTED)
-    except Exception:
+    except Exception:  # whatever it is, it is our fault and must not look like the client's, which status 1 would
         traceback.print_exc()
         sys.exit(ExitStatus.SUITE_FAULT)

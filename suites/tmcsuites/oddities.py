@@ -15,7 +15,6 @@ from tmcspec.messages import Push, gzipped
 
 Wire: TypeAlias = Callable[[Push], bytes]
 
-END_OF_HEADERS = bytes(2)
 UNKNOWN_HEADER = bytes.fromhex("0900")
 UNKNOWN_FORMAT = 9
 

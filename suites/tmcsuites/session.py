@@ -197,7 +197,7 @@ def _function(item: pytest.Function) -> CaseFunction:
 
 
 def _end(result: CaseResult) -> None:
-    """Tells pytest, and so JUnit."""
+    """Tells pytest, and so JUnit. The verdict is counted already: skipping here hides nothing from the exit status."""
     if result.verdict is Verdict.UNSUPPORTED:
         pytest.skip(result.message)
     if result.expected is not None:

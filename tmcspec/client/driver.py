@@ -322,7 +322,7 @@ class TmcClient:
             return
         try:
             self._observer(event)
-        except Exception:
+        except Exception:  # an observer is the application's, and must not stop the messages
             log.exception("the observer raised for %s", type(event).__name__)
 
     # Stopping
