@@ -64,7 +64,7 @@ class ResultsReport:
             "world": self._started.world,
             "seed": self._started.seed,
             "started": self._started.started.isoformat(timespec="seconds"),
-            "duration_s": round(run.duration, 3),
+            "duration_s": round(run.duration, 6),
             "cases": [_case(result) for result in run.results],
             "clauses": [
                 {
@@ -102,7 +102,7 @@ def _case(result: CaseResult) -> dict[str, Any]:
         "expected": result.expected,
         "clauses": list(result.clauses),
         "broken": list(result.broken),
-        "duration_s": round(result.duration, 3),
+        "duration_s": round(result.duration, 6),
         "message": result.message,
         "trace": trace_name(result) if result.trace is not None else None,
         "log": log_name(result) if result.log else None,
