@@ -20,11 +20,17 @@ REDELIVERY_TOLERANCE = 60.0
 # S53: 消息最多保留8至24小时(不同集群有差异): kept 8 to 24 hours depending on the cluster; S7 says 24 at most.
 RETENTION = 24 * 3600.0
 
+# S54: 短时间(5分钟左右)可能会查出来缓存的关系: a relation that ended may still be found for about five minutes.
+SUBSCRIPTION_CACHE = 300.0
+
 # Observed: the official Java client of 2021 waits 5 s for the CONNECTACK, the C# client 10 s; Node, Python and PHP
 # clients wait for ever. A client that has not given up after CONNECTACK_PATIENCE never will; the reference core gives
 # up sooner.
 CONNECTACK_PATIENCE = 30.0
 CONNECTACK_TIMEOUT = 10.0
+
+# Observed: the official Java and C# clients wait 2 s for the SENDACK that answers a publish.
+PUBLISH_TIMEOUT = 2.0
 
 # Observed: the official Java client of 2021 pulls every 15 s, pings after 45 s of silence, and holds at most 2000
 # messages (S30).
@@ -46,6 +52,8 @@ class Timing:
             >= confirm_timeout and finite (S25, S39).
         retention: seconds from production until a message is dropped, > 0 and finite; real clusters keep 8 to 24 hours
             (S53), and less in emergencies, so shorter values are allowed.
+        subscription_cache: seconds that a subscription, a grant or a permission which ended still works, >= 0 and
+            finite (S54).
 
     Raises:
         ValueError: a duration is out of its range.
@@ -58,6 +66,7 @@ class Timing:
     confirm_timeout: float = CONFIRM_TIMEOUT
     redelivery_delay: float = REDELIVERY_DELAY
     retention: float = RETENTION
+    subscription_cache: float = SUBSCRIPTION_CACHE
 
     def __post_init__(self) -> None:
         # Written so that NaN, which compares with nothing, fails too.
@@ -70,3 +79,7 @@ class Timing:
             )
         if not 0 < self.retention < inf:
             raise ValueError(f"retention must be more than 0 seconds and finite, not {self.retention!r}")
+        if not 0 <= self.subscription_cache < inf:
+            raise ValueError(
+                f"subscription_cache must be 0 seconds or more and finite, not {self.subscription_cache!r}"
+            )

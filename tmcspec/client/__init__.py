@@ -3,6 +3,7 @@
 async def handle(message: Message) -> None: ...
 
 async with TmcClient(app_key=…, app_secret=…, handler=handle) as client:
+    await client.publish("some_topic", "{}")
     await client.wait_closed()
 """
 
@@ -11,7 +12,15 @@ from __future__ import annotations
 from tmcspec.client.backoff import Backoff
 from tmcspec.client.core import Core
 from tmcspec.client.driver import TmcClient
-from tmcspec.client.errors import ConnectFailed, ConnectRefused, FailMessage, TmcError
+from tmcspec.client.errors import (
+    ConnectFailed,
+    ConnectRefused,
+    FailMessage,
+    PublishFailed,
+    PublishRefused,
+    PublishTimeout,
+    TmcError,
+)
 from tmcspec.client.message import (
     Handled,
     Handler,
@@ -39,6 +48,9 @@ __all__ = [
     "Offline",
     "Online",
     "Outcome",
+    "PublishFailed",
+    "PublishRefused",
+    "PublishTimeout",
     "Received",
     "Stats",
     "TmcClient",

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from tmcspec.client.errors import TmcError
 from tmcspec.client.message import Message
 
 
@@ -82,7 +83,26 @@ class Odd:
     reason: str
 
 
-Event = Accepted | Refused | GivenUp | Deliver | Odd
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The service acknowledged the publish with this flag."""
+
+    flag: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotPublished:
+    """The publish with this flag was refused, or nobody knows what became of it; the error says which."""
+
+    flag: int
+    error: TmcError
+
+
+PublishEnded = Published | NotPublished
+
+# What ends no connection, and what does.
+News = Accepted | Deliver | Odd | PublishEnded
+Event = News | Refused | GivenUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ Theory
 A client has one connection at a time, and one `Core` for all its connections. The core is told what happened, and
 when; it answers with events for the driver, and holds what is to be sent until the driver takes it:
 
-    received, text_received, tick                ->  events, for the driver to act on
-    opened, lost, heard, handled, drain          ->  nothing
+    received, text_received, tick, lost          ->  events, for the driver to act on
+    opened, heard, handled, drain, forget        ->  nothing
+    publish                                      ->  the flag of the event that will follow
     take                                         ->  the next thing to send, or None
     deadline                                     ->  when to call tick, at the latest
 
@@ -25,6 +26,8 @@ So each delivery has exactly one answer: Confirm, or Failed. While a message is 
 the same id is dropped without a word: the one answer that is on its way settles both, and the handler never runs
 twice at a time for one message.
 
+What the application publishes lives and dies with one connection: see `publishing`.
+
 A frame that cannot be understood changes nothing: it is counted, the driver is told, the connection stays, and
 nothing is confirmed that was not delivered. (Observed: published clients exit, reconnect in a hot loop, or confirm an
 id that they never got.)
@@ -40,9 +43,10 @@ import tmcspec
 from tmcspec import timing
 from tmcspec.client.connection import TRANSITIONS, Accepted, Deliver, Event, GivenUp, Input, Odd, Ping, Refused, State
 from tmcspec.client.message import Message, Outcome, Stats
+from tmcspec.client.publishing import Publishing
 from tmcspec.frame import Frame, FrameError, decode, encode, string
 from tmcspec.frame_values import show
-from tmcspec.messages import Confirm, Connect, ConnectAck, Fail, MessageError, PullRequest, Push, SendAck, from_service
+from tmcspec.messages import Confirm, Connect, ConnectAck, Fail, MessageError, PullRequest, Push, from_service
 from tmcspec.signing import sign_connect
 
 SDK = f"tmcspec-python/{tmcspec.__version__}"
@@ -51,10 +55,12 @@ SDK = f"tmcspec-python/{tmcspec.__version__}"
 # there is to judge by; six pull requests have gone unanswered by then.
 SILENCE_LIMIT = 90.0
 
-_FLAG_MAXIMUM = 2**31 - 1
+# So many pushes beyond the capacity are read while a SENDACK is awaited, since it comes behind them: a few megabytes of
+# pushes may be on their way.
+_ACK_HEADROOM = 10_000
 
 
-class Core:
+class Core(Publishing):
     """The protocol of one client.
 
     Args:
@@ -98,6 +104,7 @@ class Core:
         ):
             if seconds is not None and not seconds > 0:
                 raise ValueError(f"{name} must be more than 0 seconds, not {seconds!r}")
+        super().__init__()
         self.app_key = app_key
         self.group = group
         self._app_secret = app_secret
@@ -114,7 +121,6 @@ class Core:
 
         # Of the connection.
         self._state = State.OFFLINE
-        self._flag = 0
         self._token = ""
         self._outbox: deque[bytes | Ping] = deque()
         self._opened_at = self._heard_at = self._sent_at = self._pull_at = 0.0
@@ -139,7 +145,8 @@ class Core:
         """
         # Before the CONNECTACK there must be reading: what is settled can only be sent after it.
         held = len(self._open) + len(self._settled)
-        return self._state is State.ONLINE and not self._draining and held >= self._capacity
+        capacity = self._capacity + (_ACK_HEADROOM if self.publishing else 0)
+        return self._state is State.ONLINE and not self._draining and held >= capacity
 
     @property
     def unsent(self) -> int:
@@ -152,7 +159,7 @@ class Core:
             return self._opened_at + self._connectack_timeout
         if self._state is not State.ONLINE:
             return None
-        due = [self._beat_at()]
+        due = [self._beat_at(), *(each.deadline for each in self._publishes.values())]
         if not self._draining:
             due.append(self._pull_at)
         if self._silence_limit is not None and not self.full:
@@ -170,13 +177,14 @@ class Core:
             intranet_ip: this machine's address, shown in the service's console (S67).
         """
         self._step(Input.OPENED)
-        self._flag = self._flag % _FLAG_MAXIMUM + 1
+        self._next_flag()
         self._opened_at = self._heard_at = self._sent_at = now
         self._outbox.append(self.encoded(self.connect(str(int(wall * 1000)), intranet_ip).to_frame()))
 
-    def lost(self) -> None:
+    def lost(self) -> list[Event]:
         """The connection is gone, or about to be closed. What is settled stays, for the next one."""
         self._step(Input.LOST)
+        return self._lose_publishes()
 
     def heard(self, *, now: float) -> None:
         """Bytes came from the service, whatever they are: the connection is alive."""
@@ -236,7 +244,7 @@ class Core:
         elif now >= self._beat_at():
             self._sent_at = now
             self._outbox.append(Ping())
-        return []
+        return [*self.overdue(now=now)]
 
     def take(self, *, now: float) -> bytes | Ping | None:
         """The next thing to send: a frame or a PING; None when there is nothing. Taken is sent.
@@ -245,6 +253,8 @@ class Core:
         """
         while not self._outbox and self._settled and self._state is State.ONLINE:
             self._answer(now)
+        if not self._outbox and self._waiting and self._state is State.ONLINE:
+            self._outbox.append(self._take_publish())
         if not self._outbox:
             return None
         self._sent_at = now
@@ -311,23 +321,7 @@ class Core:
 
     def message(self, message_id: int, push: Push) -> Message:
         """The push as the application gets it. Raises MessageError when the content cannot be unpacked."""
-        return Message(
-            id=message_id,
-            topic=push.topic or "",
-            content=push.text(),
-            user_id=push.user_id,
-            nick=push.nick,
-            publisher=push.publisher,
-            data_id=push.data_id,
-            time=push.time,
-            out_time=push.out_time,
-            retried=push.retried or 0,
-        )
-
-    def sendack_received(self, ack: SendAck) -> list[Event]:
-        """We send nothing that a SENDACK answers."""
-        code, phrase = ack.status_code, show(ack.status_phrase)
-        return self.bad_frame(f"a SENDACK that nothing asked for: flag {ack.flag}, code {code}, phrase {phrase}")
+        return Message.of(message_id, push)
 
     def bad_frame(self, reason: str) -> list[Event]:
         """How what cannot be used is met."""

@@ -2,7 +2,7 @@
 
 One task keeps the client connected: it runs a `session` until that ends, waits (see `backoff`), and begins again.
 Messages go from the session to the `pool` of handlers, and outcomes from there to the core; the session sends what
-the core makes of them.
+the core makes of them. A publish goes to the core, too, and waits until the core knows what came of it.
 
 All state is touched by one event loop only, and the clock is the loop's. With `rng`, `wall_clock` and a loop of
 virtual time a run is deterministic.
@@ -22,7 +22,7 @@ from typing import ClassVar, Self
 
 from tmcspec import timing
 from tmcspec.client.backoff import Backoff
-from tmcspec.client.connection import Accepted, Deliver, Odd, State
+from tmcspec.client.connection import Deliver, News, NotPublished, Odd, Published, PublishEnded, State
 from tmcspec.client.core import SILENCE_LIMIT, Core
 from tmcspec.client.errors import ConnectFailed, TmcError
 from tmcspec.client.loglimit import LogLimit
@@ -53,7 +53,7 @@ _FLUSH_PATIENCE = 1.0
 
 
 class TmcClient:
-    """Consumes the messages of one group, for as long as the application runs.
+    """Consumes the messages of one group, and publishes to Taobao, for as long as the application runs.
 
     Have one per process, and keep it: 注意保障TmcClient单例,且实例不要被销毁 (S23).
 
@@ -147,6 +147,7 @@ class TmcClient:
         self._observer = observer
 
         self._task: asyncio.Task[None] | None = None
+        self._publishes: dict[int, asyncio.Future[PublishEnded]] = {}
         self._stopping = False
         self._accepted = 0
         self._accepted_at: float | None = None
@@ -204,13 +205,49 @@ class TmcClient:
             task, self._task = self._task, None
             await task
 
+    async def publish(
+        self, topic: str, content: str, *, session: str | None = None, timeout: float = timing.PUBLISH_TIMEOUT
+    ) -> None:
+        """Sends a message to Taobao (回流消息, S13), and returns when the service has acknowledged it.
+
+        Args:
+            topic: 1 to 256 characters; it must have been created for this direction (S72).
+            content: 1 to 122,880 characters, usually JSON.
+            session: the key of a user who authorised the app, not empty; None for none.
+            timeout: seconds for the acknowledgement to come, > 0.
+
+        Raises:
+            PublishRefused: the service answered with an error.
+            PublishTimeout: it did not answer in time.
+            PublishFailed: the client is not online, 1000 publishes are pending, or the connection ended meanwhile.
+            ValueError: an argument is out of its range, or is no text that UTF-8 can write.
+
+        Example:
+            try:
+                await client.publish("some_topic", json.dumps(order))
+            except PublishFailed as error:
+                outbox.keep(order, perhaps_sent=error.may_have_arrived)
+        """
+        now = self._now()
+        flag = self._core.publish(topic, content, session=session, timeout=timeout, now=now)
+        self._publishes[flag] = asyncio.get_running_loop().create_future()
+        self._session.wake()
+        try:
+            ended = await self._publish_ended(flag, deadline=now + timeout)
+        finally:
+            del self._publishes[flag]
+            self._core.forget(flag)  # when this task was cancelled
+            self._session.wake()
+        if isinstance(ended, NotPublished):
+            raise ended.error
+
     async def stop(self, grace: float = 30.0) -> None:
         """Ends gracefully.
 
         No message is lost: what is not handled is not answered, so the service sends it again, to whoever is there.
         No new messages are taken. Handlers that run may finish within `grace` seconds, and their answers are sent;
-        after that they are cancelled. Messages that were not started are neither handled nor answered. Then the
-        connection is closed (1000). To stop a stopped client does nothing.
+        after that they are cancelled. Messages that were not started are neither handled nor answered. Publishes are
+        waited for as long, and then fail. Then the connection is closed (1000). To stop a stopped client does nothing.
         """
         self._stopping = True
         if self._task is not None and not self._closed.is_set():
@@ -276,12 +313,14 @@ class TmcClient:
 
     # What the session says
 
-    def _heed(self, event: Accepted | Deliver | Odd) -> None:
+    def _heed(self, event: News) -> None:
         match event:
             case Deliver(message=message):
                 self._pool.put(message)
             case Odd(reason=reason):
                 self._log_odd(reason)
+            case Published() | NotPublished():
+                self._publishes[event.flag].set_result(event)
             case _:
                 self._went_online()
 
@@ -296,6 +335,16 @@ class TmcClient:
         unlogged = self._odd_log.admit(self._now())
         if unlogged is not None:
             log.warning("ignored %s%s", reason, f" ({unlogged} more since the last warning)" if unlogged else "")
+
+    async def _publish_ended(self, flag: int, deadline: float) -> PublishEnded:
+        """Waits for what comes of a publish."""
+        ended = self._publishes[flag]
+        await asyncio.wait({ended}, timeout=deadline - self._now())
+        if not ended.done():
+            # The session's clock stands still while the wire takes nothing.
+            for event in self._core.overdue(now=max(deadline, self._now())):
+                self._heed(event)
+        return await ended
 
     # What the handlers say
 

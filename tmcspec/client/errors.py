@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tmcspec.frame_values import show
 
 
@@ -9,14 +11,16 @@ class TmcError(Exception):
     """Everything that goes wrong between this client and the service."""
 
 
-class ConnectRefused(TmcError):
-    """The service answered the CONNECT with an error: wrong sign, unknown app or group, no subscription (S71), …
+class _Refused(TmcError):
+    """The service answered with an error.
 
     Args:
         code: the status code; 0 when the service gave only a phrase, which is legal.
         phrase: the service's own words, however long, None when it gave only a code. Texts made of the error show the
             beginning.
     """
+
+    _what: ClassVar[str]
 
     def __init__(self, code: int, phrase: str | None) -> None:
         super().__init__(code, phrase)
@@ -25,11 +29,20 @@ class ConnectRefused(TmcError):
 
     def __str__(self) -> str:
         words = "no phrase" if self.phrase is None else show(self.phrase)
-        return f"the service refused the CONNECT: code {self.code}, {words}"
+        return f"the service refused {self._what}: code {self.code}, {words}"
 
     def __repr__(self) -> str:
         # asyncio logs the repr of an error that nobody looked at.
         return f"{type(self).__name__}({self.code!r}, {show(self.phrase)})"
+
+
+class ConnectRefused(_Refused):
+    """The service answered the CONNECT with an error: wrong sign, unknown app or group, no subscription (S71), …
+
+    It has a `code`, 0 when the service gave only a phrase, and a `phrase`, None when it gave only a code.
+    """
+
+    _what = "the CONNECT"
 
 
 class ConnectFailed(TmcError, ConnectionError):
@@ -37,6 +50,39 @@ class ConnectFailed(TmcError, ConnectionError):
 
     It is an `OSError` too, for those who catch that.
     """
+
+
+class PublishRefused(_Refused):
+    """The service answered a publish with an error: the message did not get through.
+
+    It has a `code`, 0 when the service gave only a phrase, and a `phrase`, None when it gave only a code.
+    """
+
+    _what = "the message"
+
+
+class PublishFailed(TmcError):
+    """No answer to a publish: the client is not online, too many are pending, or the connection ended meanwhile.
+
+    Args:
+        reason: why there is none.
+        may_have_arrived: False when the message certainly was not sent, so that it can be published again. True when
+            nobody knows: then it may be there twice.
+    """
+
+    def __init__(self, reason: str, *, may_have_arrived: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.may_have_arrived = may_have_arrived
+
+    def __str__(self) -> str:
+        if self.may_have_arrived:
+            return f"{self.reason}; the message may or may not have arrived, and publishing again may publish it twice"
+        return f"{self.reason}; the message was not sent"
+
+
+class PublishTimeout(PublishFailed, TimeoutError):
+    """No answer to a publish in time. It is a `TimeoutError` too, for those who catch that."""
 
 
 class FailMessage(Exception):

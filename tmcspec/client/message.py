@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
+
+from tmcspec.messages import Push
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,22 @@ class Message:
     out_time: int | None = None
     retried: int = 0
 
+    @classmethod
+    def of(cls, message_id: int, push: Push) -> Self:
+        """What a push says. Raises MessageError when its content cannot be unpacked."""
+        return cls(
+            id=message_id,
+            topic=push.topic or "",
+            content=push.text(),
+            user_id=push.user_id,
+            nick=push.nick,
+            publisher=push.publisher,
+            data_id=push.data_id,
+            time=push.time,
+            out_time=push.out_time,
+            retried=push.retried or 0,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -58,6 +76,7 @@ class Stats:
     Args:
         received: messages taken from the service.
         confirmed, failed: answers handed to a connection.
+        published: publishes that the service acknowledged.
         reconnects: accepted connections after the first.
         bad_frames: what came from the service and could not be used.
     """
@@ -65,6 +84,7 @@ class Stats:
     received: int = 0
     confirmed: int = 0
     failed: int = 0
+    published: int = 0
     reconnects: int = 0
     bad_frames: int = 0
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NoReturn
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from tmcspec.client.connection import Accepted, Deliver, Event, GivenUp, Odd, Ping, Refused
+from tmcspec.client.connection import Event, GivenUp, News, Ping, Refused
 from tmcspec.client.core import Core
 from tmcspec.client.errors import ConnectFailed, ConnectRefused
 from tmcspec.client.wire import Wire, open_wire
@@ -32,7 +32,7 @@ class Session:
         write_timeout: seconds for the service to take a frame.
         max_size: bytes of one message.
         wall_clock: seconds since the epoch.
-        heed: called with what the core says about the messages and the connection.
+        heed: called with what the core says, unless it ends the connection.
     """
 
     #: The WebSocket under it; a subclass may put another in its place.
@@ -47,7 +47,7 @@ class Session:
         write_timeout: float,
         max_size: int,
         wall_clock: Callable[[], float],
-        heed: Callable[[Accepted | Deliver | Odd], None],
+        heed: Callable[[News], None],
     ) -> None:
         self._core = core
         self._url = url
@@ -71,7 +71,7 @@ class Session:
             self._core.opened(now=_now(), wall=self._wall_clock(), intranet_ip=wire.local_ip)
             await self._converse(wire)
         finally:
-            self._core.lost()
+            self._apply(self._core.lost())
             await wire.end()
 
     def wake(self) -> None:
@@ -80,8 +80,8 @@ class Session:
         self._moved.set()
 
     async def flushed(self) -> None:
-        """Waits until the core has no more answers to send."""
-        while self._core.unsent:
+        """Waits until the core has no more answers to send, and none to get."""
+        while self._core.unsent or self._core.publishing:
             self._moved.clear()
             await self._moved.wait()
 

@@ -58,7 +58,7 @@ class ReferenceSubject:
             version=__version__,
             language="python",
             transport="in-process",
-            capabilities=frozenset({"push", "fail", "raise", "reconnect", "graceful_stop"}),
+            capabilities=frozenset({"push", "publish", "fail", "raise", "reconnect", "graceful_stop"}),
         )
 
     @property
@@ -94,7 +94,13 @@ class ReferenceSubject:
         return Answer(status="result")
 
     async def publish(self, *, topic: str, content: str, session: str | None) -> Answer:
-        return Answer(status="unsupported", error="the reference core does not publish")
+        if self._client is None:
+            return Answer(status="raised", error="the client is not started")
+        try:
+            await self._client.publish(topic, content, session=session)
+        except (TmcError, ValueError) as error:
+            return Answer(status="raised", error=str(error), code=getattr(error, "code", None))
+        return Answer(status="result")
 
     async def stop(self) -> Answer:
         await self.close()
