@@ -7,11 +7,18 @@ what the wire cannot show.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, TypeAlias
 
-from tmcspec.frame import Frame
+from tmcspec.flow import Mode
+from tmcspec.frame import Frame, FrameError, decode
 from tmcspec.frame_values import show
+from tmcspec.routing import DEFAULT_GROUP, Environment, MessageKind, Routed
+
+#: What is found of a sign: `right`, `wrong` (not the expected digest), `case` (right but for upper case), `missing`,
+#: `unknown_app` (nothing to check it with).
+SignFinding: TypeAlias = Literal["right", "wrong", "case", "missing", "unknown_app"]
+Via: TypeAlias = Literal["ws", "http"]
 
 #: Twenty digits hold every signed and every unsigned 64-bit integer, and every double that one is rounded to.
 ID_LIMIT = 10**20
@@ -51,14 +58,12 @@ class Opened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed(Event):
-    """The service checked the sign of a CONNECT: `right`, `wrong` (not the expected digest), `case` (right but for
-    upper case), `missing`, `unknown_app` (nothing to check it with).
-    """
+    """The service checked the sign of a CONNECT."""
 
     word = "signed"
     connection: str
     app_key: str | None
-    sign: Literal["right", "wrong", "case", "missing", "unknown_app"]
+    sign: SignFinding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,7 @@ class Accepted(Event):
     app_key: str
     group: str
     token: str
+    environment: Environment = "production"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,28 +99,48 @@ class Closed(Event):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameIn(Event):
-    """A binary WebSocket message from the client; `frame` is what `data` decodes to, None when it does not."""
+def decoded(data: bytes) -> Frame | None:
+    """The frame in `data`, None when it does not decode."""
+    try:
+        return decode(data)
+    except FrameError:
+        return None
 
-    word = "frame_in"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OfBytes:
+    """A binary WebSocket message; its frame is decoded when somebody first asks for it."""
+
     connection: str
     data: bytes
-    frame: Frame | None
+    _frame: Frame | None = field(init=False, repr=False, compare=False)
+
+    @property
+    def frame(self) -> Frame | None:
+        """What `data` decodes to, None when it does not."""
+        try:
+            return self._frame
+        except AttributeError:
+            frame = decoded(self.data)
+            object.__setattr__(self, "_frame", frame)
+            return frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrameOut(Event):
-    """A binary WebSocket message to the client; `frame` is what `data` decodes to, None when it does not (an injected
-    odd frame).
+class FrameIn(_OfBytes, Event):
+    """A binary WebSocket message from the client."""
+
+    word = "frame_in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameOut(_OfBytes, Event):
+    """A binary WebSocket message to the client; its frame is None when it is an injected odd one.
 
     `fragments` is in how many WebSocket fragments it went out.
     """
 
     word = "frame_out"
-    connection: str
-    data: bytes
-    frame: Frame | None
     fragments: int = 1
 
 
@@ -141,7 +167,7 @@ class WsOut(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Produced(Event):
     """A message entered the queue of a group. `content` is its text (what a client must be given), None when it has
-    none.
+    none; `routed` is what led to the group.
     """
 
     word = "produced"
@@ -151,6 +177,9 @@ class Produced(Event):
     topic: str
     user_id: Id | None = None
     content: str | None = None
+    environment: Environment = "production"
+    kind: MessageKind = "point_to_point"
+    routed: Routed = "named"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +193,22 @@ class Pushed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Consumed(Event):
+    """A message was handed out over HTTP, in answer to a request; `attempt` counts from 1, pushes included."""
+
+    word = "consumed"
+    message: Id
+    attempt: int
+    request: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed(Event):
     """A message was settled by a confirm."""
 
     word = "confirmed"
     message: Id
-    via: Literal["ws", "http"]
+    via: Via
     connection: str | None
 
 
@@ -191,7 +230,7 @@ class UnknownConfirm(Event):
 
     word = "unknown_confirm"
     id: Id | None
-    via: Literal["ws", "http"]
+    via: Via
     connection: str | None
 
 
@@ -201,6 +240,166 @@ class Expired(Event):
 
     word = "expired"
     message: Id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped(Event):
+    """A message was lost with its group, which was deleted."""
+
+    word = "dropped"
+    message: Id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published(Event):
+    """A client sent a message to Taobao; `code` and `phrase` say why it was not accepted, 0 and None that it was."""
+
+    word = "published"
+    app_key: str
+    topic: str
+    content: str
+    accepted: bool
+    via: Via
+    connection: str | None = None
+    code: int = 0
+    phrase: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpIn(Event):
+    """A request to the HTTP gateway, `request` counting from 1. Of its parameters `arguments` are those that the
+    method itself takes; sign and session are left out, and `sign` is what was found of it.
+    """
+
+    word = "http_in"
+    request: int
+    method: str | None
+    app_key: str | None
+    sign: SignFinding
+    arguments: tuple[tuple[str, str], ...]
+    ip: str | None = None
+    environment: Environment = "production"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOut(Event):
+    """The answer to a request: `code` is 0 for success."""
+
+    word = "http_out"
+    request: int
+    code: int = 0
+    sub_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorised(Event):
+    """A user granted an app access until then, in seconds of service time; None for no end. A grant that is taken back
+    ends at once.
+    """
+
+    word = "authorised"
+    app_key: str
+    user_id: Id
+    nick: str
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permitted(Event):
+    """An app takes messages of a user about these topics and no others; None for all."""
+
+    word = "permitted"
+    app_key: str
+    user_id: Id
+    topics: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled(Event):
+    """An app takes no messages of a user any more."""
+
+    word = "cancelled"
+    app_key: str
+    user_id: Id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribed(Event):
+    """An app has subscribed to these topics and no others; None for all."""
+
+    word = "subscribed"
+    app_key: str
+    topics: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserGrouped(Event):
+    """A user's messages for an app go to this group from now on; None when the user is in none."""
+
+    word = "user_grouped"
+    app_key: str
+    user_id: Id
+    group: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicGrouped(Event):
+    """Messages about a topic for an app go to this group from now on, unless something else says where; None when the
+    topic is bound to none.
+    """
+
+    word = "topic_grouped"
+    app_key: str
+    topic: str
+    group: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupCreated(Event):
+    """An app has one more group."""
+
+    word = "group_created"
+    app_key: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDeleted(Event):
+    """An app has one group less."""
+
+    word = "group_deleted"
+    app_key: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSet(Event):
+    """The flow value of a group was set, in all environments; None for no limit."""
+
+    word = "flow_set"
+    app_key: str
+    value: int | None
+    group: str = DEFAULT_GROUP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeSet(Event):
+    """From now on a group is pushed to as soon as it can be, or only what its clients pull."""
+
+    word = "mode_set"
+    app_key: str
+    mode: Mode
+    group: str = DEFAULT_GROUP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSet(Event):
+    """From now on messages are kept for so many seconds after their production; those that are there, no longer than
+    they were to be.
+    """
+
+    word = "retention_set"
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,7 @@ __all__ = [
     "date",
     "decode",
     "encode",
+    "field_head",
     "int16",
     "int32",
     "int64",
@@ -237,7 +238,7 @@ def _learn(content: tuple[Field, ...]) -> None:
         return
     if any(type_ is _VOID or len(key or "") > _KEY_LENGTH for key, type_, _ in content):
         return
-    heads = [_head(key, type_) for key, type_, _ in content]
+    heads = [field_head(key, type_) for key, type_, _ in content]
     stretches = []
     format_ = "<"
     for head, (_, type_, _) in zip(heads, content, strict=True):
@@ -257,8 +258,8 @@ def _learn(content: tuple[Field, ...]) -> None:
     _shapes[heads[0]] = (shape, *alike[: _SHAPES_ALIKE - 1])
 
 
-def _head(key: str | None, type_: ValueType) -> bytes:
-    """The first bytes of a field of version 2: header type, key, format."""
+def field_head(key: str | None, type_: ValueType) -> bytes:
+    """The first bytes of a field of version 2, up to its value: header type, key, format."""
     text = (key or "").encode()
     return _pack_envelope(CUSTOM, len(text)) + text + bytes([type_])
 
@@ -273,7 +274,7 @@ class _Writers(dict["str | None", Callable[..., bytes]]):
         self.number = NUMBERS[type_].format[1:] if type_ in NUMBERS else "" if type_ is _VOID else "i"
 
     def __missing__(self, key: str | None) -> Callable[..., bytes]:
-        head = _head(key, self.type)
+        head = field_head(key, self.type)
         writer = partial(Struct(f"<{len(head)}s{self.number}").pack, head)
         if key is None or len(key) <= _KEY_LENGTH:
             if len(self) >= _KEYS:

@@ -12,13 +12,14 @@ makes the entries, a trace can be published as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from tmcspec.events import ClientError, Closed, Event, Failed, FrameIn, WsIn
-from tmcspec.frame import Frame, FrameError, MessageType, decode
+from tmcspec.frame import Frame, MessageType
 from tmcspec.frame_reader import STATUS_PHRASE, FrameReader
 from tmcspec.frame_values import FieldValue, show
 from tmcspec.timing import CONFIRM_TIMEOUT
@@ -33,6 +34,9 @@ INTEGER_LIMIT = 2**63
 
 #: So many entries fit into the memory of a small machine. The largest case of the suites, a burst, makes some 60,000.
 ENTRY_LIMIT = 1_000_000
+
+#: So many events of a run without end may be noted before entries are made of them.
+NOTED_LIMIT = 10_000
 
 
 class TraceError(ValueError):
@@ -117,15 +121,20 @@ class Trace:
             after.check_follows(before)
 
 
-@dataclass(slots=True)
 class Recorder:
     """Where a run writes its trace: gives each event its place and tells those who listen.
 
     A listener is called in the middle of what is recorded, so it must not record itself.
 
     Args:
+        listeners: told of each entry.
         limit: how many entries there may be. It is the last line of defence against a run without end: whoever feeds a
             recorder stops a client that floods it long before.
+        keep: of a run that is meant to have no end, the latest entries that are kept, at least so many; the older ones
+            are forgotten, and there is no limit. None keeps all.
+
+    Raises:
+        ValueError: `limit` or `keep` is less than 1.
 
     Example:
         >>> from tmcspec.events import Opened
@@ -134,9 +143,41 @@ class Recorder:
         1
     """
 
-    entries: list[Entry] = field(default_factory=list)
-    listeners: list[Callable[[Entry], None]] = field(default_factory=list)
-    limit: int = ENTRY_LIMIT
+    __slots__ = ("_entries", "_forgotten", "_keep", "_last", "_noted", "limit", "listeners")
+
+    def __init__(
+        self, *, listeners: Iterable[Callable[[Entry], None]] = (), limit: int = ENTRY_LIMIT, keep: int | None = None
+    ) -> None:
+        for name, number in (("limit", limit), ("keep", keep)):
+            if number is not None and number < 1:
+                raise ValueError(f"{name} must be 1 entry or more, not {number!r}")
+        self.listeners = list(listeners)
+        self.limit = sys.maxsize if keep else limit
+        self._keep = keep
+        self._entries: list[Entry] = []
+        self._forgotten = 0
+        # What was noted and not been made an entry of yet: its time, what makes the event, and what of.
+        self._noted: list[tuple[float, Callable[..., Event], tuple[Any, ...]]] = []
+        self._last = 0.0  # the time of what came last
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All entries that are kept, in order. It is the recorder's own list, so look and do not touch."""
+        if self._noted:
+            noted, self._noted = self._noted, []
+            for time, make, members in noted:
+                self._append(Entry(seq=self.last + 1, time=time, event=make(*members)))
+        return self._entries
+
+    @property
+    def last(self) -> int:
+        """The `seq` of the last entry; 0 before the first."""
+        return self._forgotten + len(self._entries)
+
+    @property
+    def first(self) -> int:
+        """The `seq` of the first entry that is kept."""
+        return self._forgotten + 1
 
     def record(self, event: Event, *, now: float) -> Entry:
         """Appends `event` at service time `now` (seconds since the start of the run) and tells every listener.
@@ -145,20 +186,60 @@ class Recorder:
             TraceError: `now` is before the last entry or before the start, or not finite; or the trace is full. Nothing
                 is recorded then.
         """
-        if len(self.entries) >= self.limit:
-            raise TraceError(
-                f"the trace is full: it has {len(self.entries)} entries, and {self.limit} is the limit; "
-                "let a run do less, or give its Recorder a higher limit"
-            )
-        # Microseconds are finer than anything a judge looks at, and keep the rounding noise of float sums out of the
-        # file.
-        entry = Entry(seq=len(self.entries) + 1, time=round(float(now), 6), event=event)
-        if self.entries:
-            entry.check_follows(self.entries[-1])
-        self.entries.append(entry)
+        entries = self.entries
+        self._check_room()
+        entry = Entry(seq=self.last + 1, time=_rounded(now), event=event)
+        if entries:
+            entry.check_follows(entries[-1])
+        self._last = entry.time
+        self._append(entry)
         for listener in tuple(self.listeners):
             listener(entry)
         return entry
+
+    def note(self, now: float, make: Callable[..., Event], *members: Any) -> None:
+        """As `record`, of the event that `make(*members)` gives; it is made when somebody looks.
+
+        That saves most of the cost where an event happens a hundred thousand times and nobody listens.
+
+        Args:
+            now: as in `record`.
+            make: must not fail.
+            members: must not change any more.
+
+        Raises:
+            TraceError: as `record`.
+        """
+        time = _rounded(now)
+        if self.listeners or not self._last <= time < TIME_LIMIT:
+            self.record(make(*members), now=now)
+            return
+        self._check_room()
+        self._last = time
+        self._noted.append((time, make, members))
+        if len(self._noted) > NOTED_LIMIT and self._keep:
+            _ = self.entries  # a run without end keeps no more than it must
+
+    def _check_room(self) -> None:
+        count = self._forgotten + len(self._entries) + len(self._noted)
+        if count >= self.limit:
+            raise TraceError(
+                f"the trace is full: it has {count} entries, and {self.limit} is the limit; "
+                "let a run do less, or give its Recorder a higher limit"
+            )
+
+    def _append(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        # A quarter at a time, so that forgetting costs nothing worth counting.
+        if self._keep is not None and len(self._entries) >= self._keep + max(1, self._keep // 4):
+            surplus = len(self._entries) - self._keep
+            del self._entries[:surplus]
+            self._forgotten += surplus
+
+
+def _rounded(now: float) -> float:
+    """Microseconds are finer than anything a judge looks at, and keep the rounding noise of float sums out of files."""
+    return round(float(now), 6)
 
 
 # The custom field `sign` up to its value: length of the key (little-endian, or big-endian as version 1 may have it),
@@ -191,11 +272,9 @@ def _masked(event: Event) -> Event:
             # A whole CONNECT may come as text.
             return replace(event, data=_without_signs(event.data))
         case FrameIn(frame=frame) if _may_hold_sign(frame):
-            data = _without_signs(event.data)
-            return replace(event, data=data, frame=decoded(data))
+            return replace(event, data=_without_signs(event.data))
         case FrameIn() if _QUOTED_BYTES.search(event.data):
-            data = _without_quoted_signs(event.data)
-            return replace(event, data=data, frame=decoded(data))
+            return replace(event, data=_without_quoted_signs(event.data))
     return event
 
 
@@ -230,10 +309,7 @@ def _without_quoted_signs(data: bytes) -> bytes:
     Ids, topic, content and all other fields are not touched: what they are is for the clauses to judge.
     """
     reader = _ReasonFinder(data, strict=False)
-    try:
-        reader.decode()
-    except FrameError:
-        return _without_signs(data)  # the event's frame is that of other bytes
+    reader.decode()
     clean = bytearray(data)
     for start, end in reader.reasons:
         clean[start:end] = _QUOTED_BYTES.sub(_asterisk_bytes, data[start:end])
@@ -263,11 +339,3 @@ class _ReasonFinder(FrameReader):
             value = value.encode()
         if isinstance(value, bytes):
             self.reasons.append((self.pos - len(value), self.pos))
-
-
-def decoded(data: bytes) -> Frame | None:
-    """The frame in `data`, None when it does not decode."""
-    try:
-        return decode(data)
-    except FrameError:
-        return None

@@ -20,7 +20,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from tmcspec import __version__
 from tmcspec.events import EVENTS, ID_LIMIT, Event, Id
@@ -28,7 +29,7 @@ from tmcspec.frame import Frame
 from tmcspec.frame_json import to_json
 from tmcspec.frame_values import show
 from tmcspec.timing import CONFIRM_TIMEOUT
-from tmcspec.trace import INTEGER_LIMIT, TIME_LIMIT, Entry, Trace, TraceError, World, decoded
+from tmcspec.trace import INTEGER_LIMIT, TIME_LIMIT, Entry, Trace, TraceError, World
 
 TRACE_VERSION = 1
 
@@ -121,10 +122,17 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         elif Frame in choices:
             line[member] = value and to_json(value)
         else:
-            form = str(value) if isinstance(value, int) and Id in choices else value
+            form = _form(value, choices)
             read = _take({member: form}, member, choices)
-            line[member] = form if isinstance(read, Id) else read
+            line[member] = read if isinstance(read, float) else form
     return line
+
+
+def _form(value: Any, choices: tuple[Any, ...]) -> Any:
+    """The value as JSON has it."""
+    if isinstance(value, tuple):
+        return [list(each) if isinstance(each, tuple) else each for each in value]
+    return str(value) if isinstance(value, int) and Id in choices else value
 
 
 def entry_from_json(line: dict[str, Any]) -> Entry:
@@ -138,9 +146,7 @@ def entry_from_json(line: dict[str, Any]) -> Entry:
     for member, choices, default in _MEMBERS[kind.word]:
         if bytes in choices:
             values[member] = _bytes(line)
-        elif Frame in choices:
-            values[member] = decoded(values["data"])
-        else:
+        elif Frame not in choices:
             values[member] = _take(line, member, choices, default)
     return Entry(seq=_take(line, "seq", (int,)), time=_take(line, "time", (float,)), event=kind(**values))
 
@@ -164,12 +170,13 @@ def _trace_from_header(header: dict[str, Any]) -> Trace:
 
 def _choices(shape: Any) -> tuple[Any, ...]:
     """What a member of type `shape` may be: the parts of a union, or the type itself."""
-    return get_args(shape) if get_origin(shape) not in (None, Literal) else (shape,)
+    return get_args(shape) if get_origin(shape) in (Union, UnionType) else (shape,)
 
 
 def _read_members(kind: type[Event]) -> tuple[tuple[str, tuple[Any, ...], Any], ...]:
+    """What is kept behind a property is written under the name of the property."""
     hints = get_type_hints(kind)
-    return tuple((member.name, _choices(hints[member.name]), member.default) for member in fields(kind))
+    return tuple((member.name.lstrip("_"), _choices(hints[member.name]), member.default) for member in fields(kind))
 
 
 #: (name, what it may be, default) of each member of each event, by event name.
@@ -225,6 +232,19 @@ def _read_none(value: object) -> Any:
     return None if value is None else MISSING
 
 
+def _read_strings(value: object) -> Any:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    return MISSING
+
+
+def _read_pairs(value: object) -> Any:
+    if not isinstance(value, list):
+        return MISSING
+    pairs = [_read_strings(each) for each in value]
+    return tuple(pairs) if all(pair is not MISSING and len(pair) == 2 for pair in pairs) else MISSING
+
+
 _DECIMAL = re.compile(rf"-?[0-9]{{1,{len(str(ID_LIMIT)) - 1}}}")
 
 _READERS: dict[Any, Callable[[object], Any]] = {
@@ -234,6 +254,8 @@ _READERS: dict[Any, Callable[[object], Any]] = {
     str: _read_str,
     bool: _read_bool,
     type(None): _read_none,
+    tuple[str, ...]: _read_strings,
+    tuple[tuple[str, str], ...]: _read_pairs,
 }
 
 _NAMES: dict[Any, str] = {
@@ -243,6 +265,8 @@ _NAMES: dict[Any, str] = {
     str: "a string",
     bool: "true or false",
     type(None): "null",
+    tuple[str, ...]: "an array of strings",
+    tuple[tuple[str, str], ...]: "an array of pairs of strings",
 }
 
 

@@ -6,61 +6,45 @@ constant, so timers run out in the order in which they were started: a timer is 
 out. And a timer that lost its meaning (the message was confirmed, or pushed again) need not be searched for: it is
 recognised and dropped when it comes to the front.
 
-A settled message shrinks to its id and its last state, so that a late confirm is still recognised.
+Retention may be changed on the way, and its timers still run out in their order: each message keeps the earlier of two
+ends, and both rise with its time of birth.
+
+A settled message lets go of its content, and is remembered for its tracks and its id until so many others are settled.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
 from heapq import heappop, heappush
 
-from tmcfakes.connections import Queue
+from tmcfakes.queues import Message, Queue, Timers
 from tmcspec.delivery import SETTLED, Effect, Input, State, changes, step
-from tmcspec.messages import Push
 from tmcspec.timing import Timing
 
-
-@dataclass(slots=True, kw_only=True)
-class Message:
-    """An unsettled message.
-
-    `letter` is the push as it goes out, without what differs from one delivery to the next. The times are seconds of
-    service time; None as long as the timer was never started.
-    """
-
-    letter: Push
-    id: int
-    queue: Queue
-    age: int
-    expires_at: float
-    wire: Callable[[Push], bytes] | None = None
-    fragments: int = 1
-    state: State = State.WAITING
-    attempts: int = 0
-    confirm_by: float | None = None
-    due_again: float | None = None
-
-    def runs_out(self, timer: Input) -> float | None:
-        """When this timer of the message runs out."""
-        if timer is Input.CONFIRM_TIMEOUT:
-            return self.confirm_by
-        return self.due_again if timer is Input.REDELIVERY_DUE else self.expires_at
+#: So many settled messages are remembered, the latest: some 100 MB at the most.
+REMEMBERED = 200_000
 
 
 class Backlog:
-    """All messages of a service."""
+    """All messages of a service.
 
-    def __init__(self, timing: Timing) -> None:
+    Args:
+        timing: the durations of the service.
+        remembered: how many settled messages are remembered, >= 0.
+
+    Attributes:
+        retention: seconds that the next message is kept.
+    """
+
+    def __init__(self, timing: Timing, *, remembered: int = REMEMBERED) -> None:
+        self.retention = timing.retention
         self._timing = timing
+        self._remembered = remembered
         self._unsettled: dict[int, Message] = {}
-        self._settled: dict[int, State] = {}
-        self._counts: Counter[Queue] = Counter()
-        # Oldest first. An entry whose message is not waiting any more is stale.
-        self._waiting: dict[Queue, list[tuple[int, int]]] = {}
+        self._settled: dict[int, Message] = {}
+        self._born = 0
         # In this order, what runs out at the same moment happens.
-        self._timers: dict[Input, deque[tuple[float, int]]] = {
+        self._timers: Timers = {
             Input.CONFIRM_TIMEOUT: deque(),
             Input.REDELIVERY_DUE: deque(),
             Input.RETENTION_OVER: deque(),
@@ -70,81 +54,102 @@ class Backlog:
         return message_id in self._unsettled or message_id in self._settled
 
     def add(self, message: Message) -> None:
-        """A new message, which waits. Its id must be new, its age higher than that of any before."""
+        """A new message, which waits. Its id must be new."""
+        self._born += 1
+        message.age = self._born
+        queue = message.queue
         self._unsettled[message.id] = message
-        self._counts[message.queue] += 1
-        self._timers[Input.RETENTION_OVER].append((message.expires_at, message.id))
-        heappush(self._waiting.setdefault(message.queue, []), (message.age, message.id))
+        queue.unsettled += 1
+        queue.waiting += 1
+        self._timers[Input.RETENTION_OVER].append((message.expires_at, message))
+        heappush(queue.heap, (message.age, message))
 
     def happen(self, message: Message, happened: Input, *, now: float) -> tuple[Effect, ...]:
         """Lets something happen to a message, as the table says. Returns the effects."""
-        message.state, effects = step(message.state, happened)
+        before = message.state
+        state, effects = step(before, happened)
+        message.state = state
+        queue = message.queue
         for effect in effects:
             if effect is Effect.TIME_CONFIRM:
                 message.confirm_by = now + self._timing.confirm_timeout
-                self._timers[Input.CONFIRM_TIMEOUT].append((message.confirm_by, message.id))
+                self._timers[Input.CONFIRM_TIMEOUT].append((message.confirm_by, message))
             elif effect is Effect.TIME_REDELIVERY:
                 message.due_again = now + self._timing.redelivery_delay
-                self._timers[Input.REDELIVERY_DUE].append((message.due_again, message.id))
+                self._timers[Input.REDELIVERY_DUE].append((message.due_again, message))
             elif effect is Effect.QUEUE:
-                heappush(self._waiting[message.queue], (message.age, message.id))
-        if message.state in SETTLED:
-            del self._unsettled[message.id]
-            self._settled[message.id] = message.state
-            self._counts[message.queue] -= 1
+                heappush(queue.heap, (message.age, message))
+        if before is not state:
+            queue.waiting += (state is State.WAITING) - (before is State.WAITING)
+            if state in SETTLED:
+                self._settle(message)
         return effects
 
-    def advance(self, now: float) -> list[tuple[Message, tuple[Effect, ...]]]:
-        """Lets every timer run out that is due by `now`. Returns what followed from each."""
-        followed = []
+    def advance(self, now: float) -> list[tuple[Message, Input, tuple[Effect, ...]]]:
+        """Lets every timer run out that is due by `now`. Returns what happened to which message, and what followed."""
+        followed: list[tuple[Message, Input, tuple[Effect, ...]]] = []
         for timer, entries in self._timers.items():
             while entries and entries[0][0] <= now:
-                message = self._running(timer, *entries.popleft())
-                if message is not None:
-                    followed.append((message, self.happen(message, timer, now=now)))
+                due, message = entries.popleft()
+                if _means(message, timer, due):
+                    followed.append((message, timer, self.happen(message, timer, now=now)))
         return followed
 
     def deadline(self) -> float | None:
         """When the next timer runs out; None when none runs."""
         first = None
         for timer, entries in self._timers.items():
-            while entries and self._running(timer, *entries[0]) is None:
+            while entries and not _means(entries[0][1], timer, entries[0][0]):
                 entries.popleft()
             if entries and (first is None or entries[0][0] < first):
                 first = entries[0][0]
         return first
 
+    def set_retention(self, seconds: float) -> None:
+        """Messages are kept so long from now on; those that are there, no longer than they were to be."""
+        self.retention = seconds
+        for message in self._unsettled.values():
+            message.expires_at = min(message.expires_at, message.born + seconds)
+        self._timers[Input.RETENTION_OVER] = deque((each.expires_at, each) for each in self._unsettled.values())
+
     def find(self, queue: Queue, message_id: int) -> Message | None:
         """The unsettled message of this queue with this id."""
         message = self._unsettled.get(message_id)
-        return message if message is not None and message.queue == queue else None
+        return message if message is not None and message.queue is queue else None
 
     def oldest_waiting(self, queue: Queue) -> Message | None:
         """The message of this queue that has been waiting to be pushed since the earliest production."""
-        entries = self._waiting.get(queue, [])
+        entries = queue.heap
         while entries:
-            message = self._unsettled.get(entries[0][1])
-            if message is not None and message.state is State.WAITING:
+            message = entries[0][1]
+            if message.state is State.WAITING:
                 return message
             heappop(entries)
         return None
 
-    def state(self, message_id: int) -> State:
-        """Raises ValueError for an id that was never produced."""
-        message = self._unsettled.get(message_id)
-        if message is not None:
-            return message.state
-        if message_id not in self._settled:
-            raise ValueError(f"message {message_id} was never produced")
-        return self._settled[message_id]
+    def of(self, queue: Queue) -> list[Message]:
+        """The unsettled messages of this queue, the earliest produced first."""
+        return [message for message in self._unsettled.values() if message.queue is queue]
 
-    def unsettled(self, queue: Queue) -> int:
-        """How many messages of this queue are not settled."""
-        return self._counts[queue]
+    def look_up(self, message_id: int) -> Message:
+        """Any message that is remembered. Raises ValueError."""
+        message = self._unsettled.get(message_id) or self._settled.get(message_id)
+        if message is None:
+            raise ValueError(
+                f"message {message_id} was never produced, or settled so long ago that {self._remembered} others were "
+                "settled since"
+            )
+        return message
 
-    def _running(self, timer: Input, due: float, message_id: int) -> Message | None:
-        """The message that this timer still means something to. A timer that means nothing now never will again."""
-        message = self._unsettled.get(message_id)
-        if message is not None and message.runs_out(timer) == due and changes(message.state, timer):
-            return message
-        return None
+    def _settle(self, message: Message) -> None:
+        message.letter = message.wire = None
+        message.queue.unsettled -= 1
+        del self._unsettled[message.id]
+        self._settled[message.id] = message
+        if len(self._settled) > self._remembered:
+            del self._settled[next(iter(self._settled))]
+
+
+def _means(message: Message, timer: Input, due: float) -> bool:
+    """Whether a timer still means something to its message. One that means nothing now never will again."""
+    return message.runs_out(timer) == due and changes(message.state, timer)

@@ -1,29 +1,38 @@
-"""The connections of the service, and which of them take the messages of which group."""
+"""The connections of the service, and which of them take the messages of which queue."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
+from tmcfakes.queues import Queue
 from tmcspec.frame import encode
-from tmcspec.messages import ConnectAck, Push, SendAck
-
-#: A group of an app: app key and group name. Its messages are one queue.
-Queue: TypeAlias = tuple[str, str]
+from tmcspec.messages import Connect, ConnectAck, Push, SendAck
+from tmcspec.routing import Environment
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Connection:
     """An open connection.
 
     `queue` and `token` are there when its latest CONNECT was accepted. One that is `closing` the service has begun to
     end: it gets no more pushes and answers, but what its client still confirms counts.
+
+    Attributes:
+        environment: the one that it was opened to.
+        peer: the address that it comes from, None when that is not known.
+        ip: the chain of addresses on the way, for the tracks of messages.
+        credit: how many messages it may still be given, where they are pulled.
+        token_bytes: its token, as it goes into pushes.
     """
 
     name: str
+    environment: Environment = "production"
+    peer: str | None = None
+    ip: str = ""
     queue: Queue | None = None
     token: str | None = None
+    token_bytes: bytes = b""
+    credit: int = 0
     version: int = 2
     closing: bool = False
 
@@ -38,19 +47,19 @@ class Connections:
 
     def __init__(self) -> None:
         self._open: dict[str, Connection] = {}
-        self._accepted: dict[Queue, list[Connection]] = {}
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, *, environment: Environment, peer: str | None) -> None:
         """A new one. Raises ValueError when the name is taken."""
         if name in self._open:
             raise ValueError(f"connection {name!r} is open already; every connection needs a name of its own")
-        self._open[name] = Connection(name=name)
+        self._open[name] = Connection(name=name, environment=environment, peer=peer)
 
     def get(self, name: str) -> Connection:
         """Raises ValueError when it is not open."""
-        if name not in self._open:
+        found = self._open.get(name)
+        if found is None:
             raise ValueError(f"connection {name!r} is not open; open are: {', '.join(self._open) or 'none'}")
-        return self._open[name]
+        return found
 
     def remove(self, connection: Connection) -> None:
         """It has ended."""
@@ -60,19 +69,45 @@ class Connections:
     def accept(self, connection: Connection, queue: Queue, token: str) -> None:
         """From now on it takes messages of `queue`."""
         self.withdraw(connection)
-        connection.queue, connection.token = queue, token
-        self._accepted.setdefault(queue, []).append(connection)
+        connection.queue, connection.token, connection.token_bytes = queue, token, token.encode()
+        connection.credit = 0
+        queue.takers.append(connection)
 
     def withdraw(self, connection: Connection) -> None:
         """From now on it takes no messages. Whose it is stays known."""
-        if connection.queue is not None:
-            others = [each for each in self._accepted[connection.queue] if each is not connection]
-            self._accepted[connection.queue] = others
-
-    def taking(self, queue: Queue) -> Sequence[Connection]:
-        """Those that take the messages of `queue`, the longest accepted first."""
-        return self._accepted.get(queue, ())
+        if connection.queue is not None and connection in connection.queue.takers:
+            connection.queue.takers.remove(connection)
 
     def live(self) -> list[Connection]:
         """All that the service has not begun to end, the longest open first."""
         return [each for each in self._open.values() if not each.closing]
+
+
+def chain(*, intranet: str | None, public: str | None, server: str) -> str:
+    """The addresses on the way of a message, as the console shows them: `intranet:public:server` (S67: 三个ip 分别对应
+    tmcClient的内网ip、tmcClient的公网ip、tmc服务器ip).
+
+    An SDK that does not tell its intranet address is an old one, and with an old one the middle is null (旧sdk中间ip为
+    null). Then the first is the one address that is known of the client; that this is so is inferred.
+
+    Example:
+        >>> chain(intranet="30.7.202.155", public="42.120.74.122", server="11.8.4.163")
+        '30.7.202.155:42.120.74.122:11.8.4.163'
+        >>> chain(intranet=None, public="42.120.74.122", server="11.8.4.163")
+        '42.120.74.122:null:11.8.4.163'
+    """
+    if intranet is None:
+        return f"{public or 'null'}:null:{server}"
+    return f"{intranet}:{public or 'null'}:{server}"
+
+
+def intranet_ip(connect: Connect) -> str | None:
+    """The address that the client says it has in its own network; at most as long as an address is."""
+    for key, _, value in connect.extras:
+        if key == "intranet_ip" and isinstance(value, str):
+            return value[:ADDRESS_LIMIT]
+    return None
+
+
+#: Characters of an IPv6 address with a zone, and some.
+ADDRESS_LIMIT = 64

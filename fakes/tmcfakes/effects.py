@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
-from tmcspec.events import Event, FrameOut, WsOut
-from tmcspec.trace import Recorder, decoded
+from tmcfakes.noted import frame_out
+from tmcspec.events import Event, WsOut
+from tmcspec.trace import Recorder
 
 # RFC 6455, 5.5 and 7.4: what the payload of a control frame may be, and the codes that may go over the wire.
 CONTROL_LIMIT = 125
@@ -25,6 +27,8 @@ class Send:
     fragments: int = 1
 
     def __post_init__(self) -> None:
+        if self.opcode == "binary" and self.fragments == 1:
+            return
         if self.opcode not in get_args(Opcode):
             raise ValueError(f"unknown opcode {self.opcode!r}; valid: {', '.join(get_args(Opcode))}")
         if self.fragments < 1:
@@ -76,11 +80,14 @@ class Outbox:
         """Something happens now."""
         self.recorder.record(event, now=self.now)
 
+    def note(self, make: Callable[..., Event], *members: Any) -> None:
+        """As `record`, of what `make(*members)` gives, which is made when somebody looks."""
+        self.recorder.note(self.now, make, *members)
+
     def send(self, effect: Send) -> None:
         """A message goes out, and into the trace."""
         if effect.opcode == "binary":
-            data, fragments = effect.data, effect.fragments
-            self.record(FrameOut(connection=effect.connection, data=data, frame=decoded(data), fragments=fragments))
+            self.recorder.note(self.now, frame_out, effect.connection, effect.data, effect.fragments)
         else:
             self.record(WsOut(connection=effect.connection, opcode=effect.opcode, data=effect.data))
         self.effects.append(effect)

@@ -11,15 +11,14 @@ the same platform.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from tmcspec.events import SignFinding
 from tmcspec.messages import Connect
+from tmcspec.routing import GROUP_LIMIT, check_group_name, check_topics
 from tmcspec.signing import same_sign, sign_connect
-
-#: What is found of a sign: see `tmcspec.events.Signed`.
-SignFinding: TypeAlias = Literal["right", "wrong", "case", "missing", "unknown_app"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,27 +28,34 @@ class App:
     Args:
         key: the app key.
         secret: the app secret; never shown.
-        groups: the groups it may connect to; `default` exists without being created (S14).
+        groups: the groups it may connect to, at most 50 (S61) beside `default`, which is there without being created
+            (S14).
         subscribed: whether it has subscribed to any message at all; if not, it cannot connect (S71).
+        topics: the topics that it has subscribed to; None for all there are.
 
     Raises:
-        ValueError: an empty key, secret or group name.
+        ValueError: an empty key or secret, no name for a group or topic, too many groups.
     """
 
     key: str
     secret: str = field(repr=False)
     groups: frozenset[str] = frozenset({"default"})
     subscribed: bool = True
+    topics: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if not self.key:
             raise ValueError("an app needs a key that is not empty")
         if not self.secret:
             raise ValueError(f"app {self.key!r} needs a secret that is not empty")
-        if not self.groups or "" in self.groups:
-            raise ValueError(
-                f"app {self.key!r} needs at least one group, and every group a name; not {sorted(self.groups)}"
-            )
+        try:
+            for group in self.groups:
+                check_group_name(group)
+            check_topics(self.topics or ())
+        except ValueError as error:
+            raise ValueError(f"app {self.key!r}: {error}") from None
+        if len(self.groups - {"default"}) > GROUP_LIMIT:
+            raise ValueError(f"app {self.key!r} has {len(self.groups)} groups; at most {GROUP_LIMIT} can be created")
 
 
 class Refusal(NamedTuple):
@@ -74,14 +80,21 @@ MISSING_FIELD = 40
 UNKNOWN_GROUP = Refusal(code=41, phrase="Invalid arguments: group_name")
 
 
-def inspect(connect: Connect, apps: Mapping[str, App]) -> tuple[SignFinding, Refusal | None]:
+def inspect(
+    connect: Connect, *, secret: str | None, subscribed: bool, groups: Collection[str]
+) -> tuple[SignFinding, Refusal | None]:
     """What is found of the sign, and why the CONNECT is refused; None when it is accepted.
 
     The first fault is the one that is told: fields, app, sign, subscription, group. Somebody who cannot sign for an app
     learns nothing about its groups or subscription.
+
+    Args:
+        connect: the CONNECT.
+        secret: that of its app; None when there is no such app.
+        subscribed: whether the app has subscribed to anything.
+        groups: those of the app.
     """
-    app = apps.get(connect.app_key)
-    finding = _inspect_sign(connect, app)
+    finding = _inspect_sign(connect, secret)
     fields = {
         "app_key": connect.app_key,
         "group_name": connect.group,
@@ -91,26 +104,24 @@ def inspect(connect: Connect, apps: Mapping[str, App]) -> tuple[SignFinding, Ref
     missing = [name for name, value in fields.items() if not value]
     if missing:
         return finding, Refusal(code=MISSING_FIELD, phrase=f"Missing required arguments: {', '.join(missing)}")
-    if app is None:
+    if secret is None:
         return finding, UNKNOWN_APP
     # The sign is upper-case in every published client, and compared as it is.
     if finding != "right":
         return finding, WRONG_SIGN
-    if not app.subscribed:
+    if not subscribed:
         return finding, NOT_SUBSCRIBED
-    if connect.group not in app.groups:
+    if connect.group not in groups:
         return finding, UNKNOWN_GROUP
     return finding, None
 
 
-def _inspect_sign(connect: Connect, app: App | None) -> SignFinding:
+def _inspect_sign(connect: Connect, secret: str | None) -> SignFinding:
     if not connect.sign:
         return "missing"
-    if app is None:
+    if secret is None:
         return "unknown_app"
-    expected = sign_connect(
-        app_key=connect.app_key, group=connect.group, timestamp=connect.timestamp, secret=app.secret
-    )
+    expected = sign_connect(app_key=connect.app_key, group=connect.group, timestamp=connect.timestamp, secret=secret)
     if same_sign(expected, connect.sign):
         return "right"
     return "case" if same_sign(expected, connect.sign.upper()) else "wrong"

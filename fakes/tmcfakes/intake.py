@@ -20,9 +20,14 @@ class Flood(Exception):
 
 
 class Intake:
-    """Takes the frames of one connection in their order. It holds at most one message."""
+    """Takes the frames of one connection in their order. It holds at most one message.
 
-    def __init__(self) -> None:
+    Args:
+        endless: whether the client may send as much as it likes, since nothing keeps it.
+    """
+
+    def __init__(self, *, endless: bool = False) -> None:
+        self._endless = endless
         self._unfinished = bytearray()
         self._kind = BINARY
         self._frames = 0
@@ -39,7 +44,7 @@ class Intake:
         if opcode is CLOSE:
             return opcode, data
         self._bytes += len(data)
-        if self._bytes > MAX_BYTES:
+        if self._bytes > MAX_BYTES and not self._endless:
             raise Flood(f"more than {MAX_BYTES} bytes on one connection")
         if opcode in (BINARY, TEXT, CONT):
             if opcode is not CONT:
@@ -56,9 +61,9 @@ class Intake:
     def _count(self, opcode: Opcode) -> None:
         if opcode is BINARY:
             self._frames += 1
-            if self._frames > MAX_FRAMES:
+            if self._frames > MAX_FRAMES and not self._endless:
                 raise Flood(f"more than {MAX_FRAMES} frames on one connection")
         else:
             self._others += 1
-            if self._others > MAX_OTHERS:
+            if self._others > MAX_OTHERS and not self._endless:
                 raise Flood(f"more than {MAX_OTHERS} WebSocket messages that are no TMC frames on one connection")

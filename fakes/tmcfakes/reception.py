@@ -5,15 +5,27 @@ from __future__ import annotations
 import random
 import uuid
 from collections import deque
-from collections.abc import Mapping
 
-from tmcfakes.connections import Connection, Connections, Queue
+from tmcfakes.connections import Connection, Connections, chain, intranet_ip
 from tmcfakes.delivering import Deliveries
+from tmcfakes.directory import Directory
 from tmcfakes.effects import Outbox, Send
-from tmcfakes.handshake import AckScript, App, inspect
+from tmcfakes.handshake import AckScript, inspect
+from tmcfakes.publishing import Publishing
+from tmcfakes.queues import Queue, QueueKey
 from tmcspec.events import Accepted, Fault, Refused, Signed
 from tmcspec.frame import Frame
-from tmcspec.messages import Confirm, Connect, ConnectAck, Fail, MessageError, Publish, SendAck, from_client
+from tmcspec.messages import (
+    Confirm,
+    Connect,
+    ConnectAck,
+    Fail,
+    MessageError,
+    Publish,
+    PullRequest,
+    SendAck,
+    from_client,
+)
 
 
 class Reception:
@@ -27,20 +39,24 @@ class Reception:
     def __init__(
         self,
         *,
-        apps: Mapping[str, App],
+        directory: Directory,
         connections: Connections,
         deliveries: Deliveries,
+        publishing: Publishing,
         outbox: Outbox,
         rng: random.Random,
+        server_ip: str,
     ) -> None:
         self.ack_scripts: deque[AckScript] = deque()
         self.confirms_to_lose = 0
-        self._apps = apps
+        self._directory = directory
         self._connections = connections
         self._deliveries = deliveries
+        self._publishing = publishing
         self._outbox = outbox
         self._rng = rng
-        self._tokens: dict[Queue, str] = {}
+        self._server_ip = server_ip
+        self._tokens: dict[QueueKey, str] = {}
 
     def read(self, connection: Connection, frame: Frame) -> None:
         """One frame came. What makes no sense is ignored, as is what wants an answer on a closing connection."""
@@ -48,24 +64,39 @@ class Reception:
             said = from_client(frame)
         except MessageError:
             return
-        name, queue = connection.name, connection.queue
         match said:
             case Connect() if not connection.closing:
                 self._connect(connection, said, frame.version)
-            case Confirm() if queue is not None and self.confirms_to_lose > 0:
-                self.confirms_to_lose -= 1
-                self._outbox.record(Fault(name="lose_confirm", target=name, detail=f"id {said.id}"))
             case Confirm():
-                self._deliveries.confirm(said.id, queue, via="ws", connection=name)
+                self.confirm(connection, said.id)
             case Fail():
-                self._deliveries.fail(said.id, queue, via="ws", connection=name, reason=said.reason)
-            case Publish() if said.flag > 0 and queue is not None and not connection.closing:
-                self._answer(connection, SendAck(token=connection.token, flag=said.flag))
-            # A PullRequest needs nothing: what waits was pushed when it could be (and tmc.js sends one before it has a
-            # token). A SENDACK is how the official Java client answers a push that it cannot read.
+                self._deliveries.fail(
+                    said.id, connection.queue, via="ws", connection=connection.name, reason=said.reason
+                )
+            case Publish() if connection.queue is not None and not connection.closing:
+                self._publish(connection, connection.queue, said)
+            case PullRequest():
+                # Where messages are pushed it needs nothing: what waits was pushed when it could be (and tmc.js sends
+                # one before it has a token).
+                self._deliveries.pull(connection)
+            # A SENDACK is how the official Java client answers a push that it cannot read.
+
+    def confirm(self, connection: Connection, message_id: int | None) -> None:
+        """A client confirms an id; None when it named none."""
+        if self.confirms_to_lose > 0 and connection.queue is not None:
+            self.confirms_to_lose -= 1
+            self._outbox.record(Fault(name="lose_confirm", target=connection.name, detail=f"id {message_id}"))
+        else:
+            self._deliveries.confirm(message_id, connection.queue, via="ws", connection=connection.name)
 
     def _connect(self, connection: Connection, connect: Connect, version: int) -> None:
-        finding, refusal = inspect(connect, self._apps)
+        app = self._directory.apps.get(connect.app_key)
+        finding, refusal = inspect(
+            connect,
+            secret=app.secret if app else None,
+            subscribed=app is not None and self._directory.has_subscribed(app, None, now=self._outbox.now),
+            groups=app.groups if app else (),
+        )
         self._outbox.record(Signed(connection=connection.name, app_key=connect.app_key or None, sign=finding))
         script = AckScript()
         if self.ack_scripts:
@@ -85,17 +116,42 @@ class Reception:
         elif not script.token:
             self._answer(connection, ConnectAck(flag=flag))
         else:
-            self._accept(connection, (connect.app_key, connect.group), flag)
+            self._accept(connection, connect, flag)
 
-    def _accept(self, connection: Connection, queue: Queue, flag: int) -> None:
+    def _accept(self, connection: Connection, connect: Connect, flag: int) -> None:
+        key = QueueKey(connect.app_key, connect.group, connection.environment)
         # One token for each identity, not for each connection (observed: reference server).
-        if queue not in self._tokens:
-            self._tokens[queue] = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-        token = self._tokens[queue]
+        if key not in self._tokens:
+            self._tokens[key] = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        token, queue = self._tokens[key], self._deliveries.queue(key)
         self._connections.accept(connection, queue, token)
-        self._outbox.record(Accepted(connection=connection.name, app_key=queue[0], group=queue[1], token=token))
+        connection.ip = chain(intranet=intranet_ip(connect), public=connection.peer, server=self._server_ip)
+        self._outbox.record(
+            Accepted(
+                connection=connection.name,
+                app_key=key.app_key,
+                group=key.group,
+                token=token,
+                environment=key.environment,
+            )
+        )
         self._answer(connection, ConnectAck(token=token, flag=flag))
         self._deliveries.push_waiting(queue)
+
+    def _publish(self, connection: Connection, queue: Queue, said: Publish) -> None:
+        refusal = self._publishing.publish(
+            app_key=queue.key.app_key, topic=said.topic, content=said.content, via="ws", connection=connection.name
+        )
+        if said.flag <= 0:
+            return  # there is nothing that an answer could be told by
+        if refusal is None:
+            self._answer(connection, SendAck(token=connection.token, flag=said.flag))
+        else:
+            code, phrase = refusal
+            self._answer(
+                connection,
+                SendAck(token=connection.token, flag=said.flag, status_code=code, status_phrase=phrase),
+            )
 
     def _answer(self, connection: Connection, message: ConnectAck | SendAck) -> None:
         self._outbox.send(Send(connection=connection.name, data=connection.written(message)))

@@ -23,34 +23,42 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from tmcfakes.backlog import Message
-from tmcfakes.connections import Connection, Connections, Queue
-from tmcfakes.delivering import Deliveries, Via
-from tmcfakes.effects import Abort, Close, Effect, Opcode, Outbox, Send
-from tmcfakes.handshake import AckScript, App
+from tmcfakes.connections import Connections
+from tmcfakes.console import Console
+from tmcfakes.delivering import Deliveries
+from tmcfakes.directory import Directory
+from tmcfakes.effects import Abort, Close, Effect, Outbox, Send
+from tmcfakes.handshake import AckScript, App, Refusal
+from tmcfakes.noted import frame_in
+from tmcfakes.publishing import Publishing
+from tmcfakes.queues import Message, Queue, QueueKey
 from tmcfakes.reception import Reception
-from tmcspec import ids
+from tmcfakes.tampering import Tampering
 from tmcspec.delivery import State
-from tmcspec.events import Closed, Fault, FrameIn, Id, Opened, Produced, WsIn
+from tmcspec.events import Closed, Event, FrameIn, Opened, Via, WsIn
+from tmcspec.flow import Flow
+from tmcspec.frame_values import show
 from tmcspec.messages import Push
+from tmcspec.routing import Environment
+from tmcspec.shortcuts import confirmed_id
 from tmcspec.timing import Timing
-from tmcspec.trace import Recorder, decoded
+from tmcspec.trace import Recorder
 
 __all__ = ["Abort", "AckScript", "App", "Close", "Effect", "Send", "Service"]
 
-#: App key of Taobao itself, the publisher of every captured production push.
-PUBLISHER = "12497914"
 
-
-class Service:
-    """One environment of the message service, with its apps.
+class Service(Tampering):
+    """The message service, with its apps, in all environments.
 
     Args:
         apps: who may connect. Keys must differ.
         recorder: where the trace goes.
-        rng: the source of all chance: tokens, ids, and which connection gets a message.
+        rng: the source of all chance: tokens, ids, sessions, and which connection gets a message.
         timing: the durations of the service; by default the official ones.
+        flow: its flow control; by default the official one, which holds nothing back until a flow value is set.
         epoch_ms: wall-clock time of service time 0, in epoch milliseconds; pushes show it.
+        server_ip: the address of the service in the tracks of messages.
+        topics_to_taobao: the topics that apps may publish to Taobao; None for any.
 
     Raises:
         ValueError: two apps with one key.
@@ -63,47 +71,63 @@ class Service:
         recorder: Recorder,
         rng: random.Random,
         timing: Timing | None = None,
+        flow: Flow | None = None,
         epoch_ms: int = 0,
+        server_ip: str = "127.0.0.1",
+        topics_to_taobao: Iterable[str] | None = None,
     ) -> None:
-        self._apps: dict[str, App] = {}
-        for app in apps:
-            if app.key in self._apps:
-                raise ValueError(f"app {app.key!r} is there twice; keys must differ")
-            self._apps[app.key] = app
+        timing = timing or Timing()
         self._rng = rng
-        self._timing = timing or Timing()
         self._outbox = Outbox(recorder=recorder)
         self._connections = Connections()
+        self._directory = Directory(apps, rng=rng, cache=timing.subscription_cache, topics_to_taobao=topics_to_taobao)
         self._deliveries = Deliveries(
-            connections=self._connections, outbox=self._outbox, rng=rng, timing=self._timing, epoch_ms=epoch_ms
+            outbox=self._outbox, rng=rng, timing=timing, flow=flow or Flow(), epoch_ms=epoch_ms
         )
+        self._publishing = Publishing(directory=self._directory, outbox=self._outbox)
+        self._console = Console(directory=self._directory, deliveries=self._deliveries, outbox=self._outbox)
         self._reception = Reception(
-            apps=self._apps,
+            directory=self._directory,
             connections=self._connections,
             deliveries=self._deliveries,
+            publishing=self._publishing,
             outbox=self._outbox,
             rng=rng,
+            server_ip=server_ip,
         )
-        self._produced = 0
-        # Captured ids have 19 digits, rise in small steps, and are too large for the doubles of careless readers (S62).
-        self._last_id = 2**62 + rng.getrandbits(60)
 
     # What happens to the service
 
-    def opened(self, connection: str, *, now: float) -> None:
-        """A client opened a WebSocket connection. Raises ValueError when this name is open already."""
+    def opened(
+        self,
+        connection: str,
+        *,
+        now: float,
+        environment: Environment = "production",
+        peer: str | None = None,
+    ) -> None:
+        """A client opened a WebSocket connection, to an environment, from the address `peer`.
+
+        Raises:
+            ValueError: this name is open already.
+        """
         self._deliveries.let_pass(now)
-        self._connections.add(connection)
+        self._connections.add(connection, environment=environment, peer=peer)
         self._outbox.record(Opened(connection=connection))
 
     def received(self, connection: str, data: bytes, *, now: float) -> None:
         """One binary WebSocket message arrived. Raises ValueError only for a connection that is not open."""
         self._deliveries.let_pass(now)
         found = self._connections.get(connection)
-        frame = decoded(data)
-        self._outbox.record(FrameIn(connection=connection, data=data, frame=frame))
-        if frame is not None:
-            self._reception.read(found, frame)
+        message_id = confirmed_id(data)
+        if message_id is not None:
+            self._outbox.note(frame_in, connection, data)
+            self._reception.confirm(found, message_id)
+            return
+        event = FrameIn(connection=connection, data=data)
+        self._outbox.record(event)
+        if event.frame is not None:
+            self._reception.read(found, event.frame)
 
     def observed(self, connection: str, opcode: str, data: bytes, *, now: float) -> None:
         """Something else arrived on the WebSocket: text, ping, pong, close. It is traced and not answered.
@@ -135,24 +159,27 @@ class Service:
         topic: str,
         content: str | None,
         now: float,
-        group: str = "default",
+        group: str | None = None,
         user_id: int | None = None,
         nick: str | None = None,
         id: int | None = None,
         data_id: int | None = None,
+        environment: Environment = "production",
         wire: Callable[[Push], bytes] | None = None,
         fragments: int = 1,
     ) -> int:
-        """A message enters the queue of a group, and is pushed when it can be.
+        """A message for one app (点对点, S11) enters the queue of a group, and is pushed when it can be.
 
         Args:
-            app_key, group: whose queue; both must exist, the app must have subscribed.
+            app_key: whose message; the app must have subscribed to the topic.
             topic: as `taobao_trade_TradeCreate`.
             content: the text that the client's handler must be given; None for none.
             now: service time in seconds.
-            user_id, nick: whose message it is.
+            group: the group, which must exist; None for the one that the user, or else the topic, is routed to.
+            user_id, nick: whom it is about.
             id: the outgoing id, signed 64 bits, unique for ever (S42); by default the next of the service's own.
             data_id: the business object.
+            environment: where it can be consumed.
             wire: makes the bytes of every delivery of this message, instead of the usual frame.
             fragments: in how many WebSocket fragments it goes out, at least 1.
 
@@ -164,45 +191,86 @@ class Service:
                 cannot write.
         """
         self._deliveries.let_pass(now)
-        queue = self._queue(app_key, group)
-        if not self._apps[app_key].subscribed:
-            raise ValueError(f"app {app_key!r} has subscribed to nothing, so nothing is produced for it")
+        app = self._directory.app(app_key)
+        if not self._directory.has_subscribed(app, topic, now=now):
+            other = self._directory.has_subscribed(app, None, now=now)
+            what = f"topics, but not to {show(topic)}" if other else "nothing"
+            raise ValueError(f"app {app_key!r} has subscribed to {what}, so it is not produced for it")
         if fragments < 1:
             raise ValueError(f"fragments must be at least 1, not {fragments!r}")
-        if id is not None and id in self._deliveries.backlog:
-            raise ValueError(f"message {id} was produced before; ids are unique")
-        message_id = self._draw_id() if id is None else ids.check(id)
-        letter = Push(
-            token=None,
-            id=message_id,
+        route = app.route(topic, user_id=user_id, named=group)
+        return self._deliveries.produce(
+            self._queue(app_key, route.group, environment),
+            kind="point_to_point",
+            routed=route.routed,
             topic=topic,
             content=content,
             user_id=user_id,
             nick=nick,
-            publisher=PUBLISHER,
+            id=id,
             data_id=data_id,
-            time=self._deliveries.epoch(now),
+            wire=wire,
+            fragments=fragments,
         )
-        # What cannot be written is an error of the caller now, not of some push later.
-        letter.to_frame()
-        self._produced += 1
-        self._deliveries.backlog.add(
-            Message(
-                letter=letter,
-                id=message_id,
-                queue=queue,
-                age=self._produced,
-                expires_at=now + self._timing.retention,
-                wire=wire,
-                fragments=fragments,
+
+    def broadcast(
+        self,
+        *,
+        topic: str,
+        content: str | None,
+        now: float,
+        user_id: int | None = None,
+        nick: str | None = None,
+        data_id: int | None = None,
+        environment: Environment = "production",
+    ) -> dict[str, int]:
+        """Something happened to a user (广播消息, S10): every app that holds the grant, and has permitted the topic
+        and subscribed to it, gets a message.
+
+        Args:
+            topic, content, now, data_id, environment: as in `produce`.
+            user_id, nick: the user, by either.
+
+        Returns:
+            The ids of the messages by app key; empty when no app gets any.
+
+        Raises:
+            ValueError: no such user, or as in `produce`.
+        """
+        self._deliveries.let_pass(now)
+        user = self._directory.user(user_id=user_id, nick=nick)
+        if user is None:
+            who = f"nick {nick!r}" if user_id is None else f"user_id {user_id!r}"
+            raise ValueError(f"no user with {who} has ever granted an app access; authorise the user for an app first")
+        ids: dict[str, int] = {}
+        for app in self._directory.audience(user, topic, now=now):
+            route = app.route(topic, user_id=user.user_id, named=None)
+            ids[app.key] = self._deliveries.produce(
+                self._queue(app.key, route.group, environment),
+                kind="broadcast",
+                routed=route.routed,
+                topic=topic,
+                content=content,
+                user_id=user.user_id,
+                nick=user.nick,
+                data_id=data_id,
             )
-        )
-        user = None if user_id is None else Id(user_id)
-        self._outbox.record(
-            Produced(message=Id(message_id), app_key=app_key, group=group, topic=topic, user_id=user, content=content)
-        )
-        self._deliveries.push_waiting(queue)
-        return message_id
+        return ids
+
+    def consume(
+        self,
+        quantity: int,
+        *,
+        app_key: str,
+        group: str,
+        now: float,
+        request: int,
+        ip: str = "",
+        environment: Environment = "production",
+    ) -> list[Message]:
+        """A consumer asks over HTTP for at most so many messages. Raises ValueError: no such app or group."""
+        self._deliveries.let_pass(now)
+        return self._deliveries.consume(self._queue(app_key, group, environment), quantity, request=request, ip=ip)
 
     def confirm(
         self,
@@ -213,10 +281,16 @@ class Service:
         now: float,
         via: Via,
         connection: str | None = None,
+        environment: Environment = "production",
     ) -> bool:
-        """A consumer of this group confirms an id; None when it named none. Returns whether that settled a message."""
+        """A consumer of this group confirms an id; None when it named none. Returns whether that settled a message.
+
+        Raises:
+            ValueError: no such app or group.
+        """
         self._deliveries.let_pass(now)
-        return self._deliveries.confirm(message_id, (app_key, group), via=via, connection=connection)
+        queue = self._queue(app_key, group, environment)
+        return self._deliveries.confirm(message_id, queue, via=via, connection=connection)
 
     def fail(
         self,
@@ -228,10 +302,36 @@ class Service:
         via: Via,
         connection: str | None = None,
         reason: str | None = None,
+        environment: Environment = "production",
     ) -> bool:
-        """A consumer of this group reports an id as failed. Returns whether it is that of an unsettled message."""
+        """A consumer of this group reports an id as failed. Returns whether it is that of an unsettled message.
+
+        Raises:
+            ValueError: no such app or group.
+        """
         self._deliveries.let_pass(now)
-        return self._deliveries.fail(message_id, (app_key, group), via=via, connection=connection, reason=reason)
+        queue = self._queue(app_key, group, environment)
+        return self._deliveries.fail(message_id, queue, via=via, connection=connection, reason=reason)
+
+    def publish(self, *, app_key: str, topic: str, content: str, now: float) -> Refusal | None:
+        """An app sends a message to Taobao over HTTP; why it is refused, None when it is accepted.
+
+        Raises:
+            ValueError: no such app.
+        """
+        self._deliveries.let_pass(now)
+        self._directory.app(app_key)
+        return self._publishing.publish(app_key=app_key, topic=topic, content=content, via="http")
+
+    def console(self, *, now: float) -> Console:
+        """Where users, groups, topics and flow are changed, at this moment."""
+        self._deliveries.let_pass(now)
+        return self._console
+
+    def record(self, event: Event, *, now: float) -> None:
+        """Something happened that a front saw and the engine does not act on, as a request over HTTP."""
+        self._deliveries.let_pass(now)
+        self._outbox.record(event)
 
     def tick(self, *, now: float) -> None:
         """Lets everything happen that is due by `now`, then pushes what waits. Raises ValueError: `now` goes back."""
@@ -239,7 +339,7 @@ class Service:
 
     def deadline(self) -> float | None:
         """When `tick` is needed next, in seconds of service time; None when nothing is pending."""
-        return self._deliveries.backlog.deadline()
+        return self._deliveries.deadline()
 
     def effects(self) -> list[Effect]:
         """What is to be done, in order. Each effect is handed out once."""
@@ -247,105 +347,37 @@ class Service:
 
     # Looking in
 
+    @property
+    def directory(self) -> Directory:
+        """Apps, users, groups and topics, to be looked at."""
+        return self._directory
+
+    def queues(self) -> list[Queue]:
+        """All queues that anybody has used, to be looked at."""
+        return list(self._deliveries.queues.values())
+
+    def message(self, message_id: int) -> Message:
+        """A message with its tracks, to be looked at. Raises ValueError: never produced, or settled long ago."""
+        return self._deliveries.backlog.look_up(message_id)
+
     def state(self, message_id: int) -> State:
-        """Where a message is in its life. Raises ValueError for an id that was never produced."""
-        return self._deliveries.backlog.state(message_id)
+        """Where a message is in its life. Raises ValueError as `message`."""
+        return self.message(message_id).state
 
-    def unsettled(self, app_key: str, group: str = "default") -> int:
+    def unsettled(self, app_key: str, group: str = "default", environment: Environment = "production") -> int:
         """How many messages of a group are not settled. Raises ValueError: no such app or group."""
-        return self._deliveries.backlog.unsettled(self._queue(app_key, group))
+        return self._queue(app_key, group, environment).unsettled
 
-    def connections(self, app_key: str, group: str = "default") -> tuple[str, ...]:
+    def connections(
+        self, app_key: str, group: str = "default", environment: Environment = "production"
+    ) -> tuple[str, ...]:
         """Where messages of a group go, the longest accepted first. Raises ValueError: no such app or group."""
-        return tuple(each.name for each in self._connections.taking(self._queue(app_key, group)))
-
-    # What may be done to a client on purpose
-
-    def script_connectacks(self, *scripts: AckScript) -> None:
-        """The next CONNECTs are answered like this, one script each. Traced as a fault when it happens."""
-        self._reception.ack_scripts.extend(scripts)
-
-    def lose_confirms(self, count: int) -> None:
-        """The next `count` confirms on accepted connections get lost: traced, not acted on.
-
-        Raises:
-            ValueError: a count below 0.
-        """
-        if count < 0:
-            raise ValueError(f"the number of confirms to lose must be at least 0, not {count!r}")
-        self._reception.confirms_to_lose += count
-
-    def inject(
-        self,
-        data: bytes,
-        *,
-        now: float,
-        connection: str | None = None,
-        opcode: Opcode = "binary",
-        fragments: int = 1,
-        kind: str,
-    ) -> None:
-        """Sends anything, to one open connection or to all accepted ones.
-
-        Args:
-            data: the payload.
-            now: service time in seconds.
-            connection: None for all that are accepted.
-            opcode: binary, text, ping or pong.
-            fragments: in how many WebSocket fragments it goes out, at least 1.
-            kind: what the trace calls this fault.
-
-        Raises:
-            ValueError: a connection that is not open, an unknown opcode, fewer than 1 fragment.
-        """
-        self._deliveries.let_pass(now)
-        if connection is None:
-            names = [each.name for each in self._connections.live() if each.queue is not None]
-        else:
-            names = [self._connections.get(connection).name]
-        sends = [Send(connection=name, data=data, opcode=opcode, fragments=fragments) for name in names]
-        for send in sends:
-            self._outbox.record(Fault(name=kind, target=send.connection))
-            self._outbox.send(send)
-
-    def disconnect(self, *, now: float, connection: str | None = None, code: int = 1000, reason: str = "") -> None:
-        """Closes one connection, or all, with a closing handshake.
-
-        Raises:
-            ValueError: a connection that is not open, a code that may not be sent, a reason over 123 bytes.
-        """
-        self._deliveries.let_pass(now)
-        Close(connection="", code=code, reason=reason)  # refused before anything is done
-        for each in self._ending(connection):
-            self._outbox.record(Fault(name="disconnect", target=each.name, detail=f"{code} {reason}".rstrip()))
-            self._outbox.effects.append(Close(connection=each.name, code=code, reason=reason))
-
-    def abort(self, *, now: float, connection: str | None = None) -> None:
-        """Breaks the transport of one connection, or of all. Raises ValueError: a connection that is not open."""
-        self._deliveries.let_pass(now)
-        for each in self._ending(connection):
-            self._outbox.record(Fault(name="abort", target=each.name))
-            self._outbox.effects.append(Abort(connection=each.name))
-
-    def _ending(self, connection: str | None) -> list[Connection]:
-        ending = self._connections.live() if connection is None else [self._connections.get(connection)]
-        for each in ending:
-            each.closing = True
-            self._connections.withdraw(each)
-        return ending
+        return tuple(each.name for each in self._queue(app_key, group, environment).takers)
 
     # Small things
 
-    def _queue(self, app_key: str, group: str) -> Queue:
-        app = self._apps.get(app_key)
-        if app is None:
-            raise ValueError(f"unknown app {app_key!r}; known: {', '.join(self._apps) or 'none'}")
+    def _queue(self, app_key: str, group: str, environment: Environment) -> Queue:
+        app = self._directory.app(app_key)
         if group not in app.groups:
             raise ValueError(f"app {app_key!r} has no group {group!r}; its groups: {', '.join(sorted(app.groups))}")
-        return app_key, group
-
-    def _draw_id(self) -> int:
-        while True:
-            self._last_id += self._rng.randint(1, 16)
-            if self._last_id not in self._deliveries.backlog:
-                return self._last_id
+        return self._deliveries.queue(QueueKey(app_key, group, environment))

@@ -27,6 +27,7 @@ from tmcfakes.clock import Clock
 from tmcfakes.intake import Flood, Intake
 from tmcfakes.leniency import MAX_MESSAGE_SIZE, LenientServer, close_meaning
 from tmcfakes.service import Abort, Close, Effect, Send
+from tmcspec.routing import Environment, environment_of
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds until a connection has to be upgraded
 LINGER = 1.0  # seconds that TCP may outlive the closing handshake
@@ -42,7 +43,7 @@ Upgrade = Callable[[Request], tuple[int, str] | None]
 class Engine(Protocol):
     """What the front needs of the service; `tmcfakes.service.Service` is the one there is."""
 
-    def opened(self, connection: str, *, now: float) -> None: ...
+    def opened(self, connection: str, *, now: float, environment: Environment, peer: str | None) -> None: ...
     def received(self, connection: str, data: bytes, *, now: float) -> None: ...
     def observed(self, connection: str, opcode: str, data: bytes, *, now: float) -> None: ...
     def closed(self, connection: str, *, now: float, by: By, code: int | None, reason: str) -> None: ...
@@ -65,6 +66,8 @@ class WebSocketFront:
         max_unread: bytes that may wait for a client that does not read, > 0; then its connection is cut.
         handshake_timeout: seconds of the event loop's time until a connection has to be upgraded, > 0.
         upgrade: asked about each upgrade request; None lets it pass, (HTTP status, text) refuses it.
+        endless: whether clients may go on for days. Then what they send in all is not limited: the trace of such a
+            service must forget what is old.
 
     Raises:
         ValueError: a limit is out of its range.
@@ -85,6 +88,7 @@ class WebSocketFront:
         max_unread: int = MAX_UNREAD,
         handshake_timeout: float = HANDSHAKE_TIMEOUT,
         upgrade: Upgrade | None = None,
+        endless: bool = False,
     ) -> None:
         limits = {"max_size": max_size, "max_unread": max_unread, "handshake_timeout": handshake_timeout}
         for name, limit in limits.items():
@@ -96,6 +100,7 @@ class WebSocketFront:
         self.max_unread = max_unread
         self.handshake_timeout = handshake_timeout
         self.upgrade = upgrade
+        self.endless = endless
         self.errors: list[Exception] = []
         self._address = (host, port)
         self._server: asyncio.Server | None = None
@@ -222,12 +227,12 @@ class WebSocketFront:
         self._transports[connection] = None
         return self._server is not None
 
-    def opened(self, connection: _Connection) -> str:
-        """The upgrade of a connection was answered; returns the name it gets."""
+    def opened(self, connection: _Connection, path: str) -> str:
+        """The upgrade of a connection to a path was answered; returns the name it gets."""
         self._count += 1
         name = f"c{self._count}"
         self._connections[name] = connection
-        self.service.opened(name, now=self.clock.now())
+        self.service.opened(name, now=self.clock.now(), environment=environment_of(path), peer=connection.peer)
         return name
 
     def closed(self, name: str, end: _End) -> None:
@@ -257,7 +262,7 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._wire = LenientServer(max_size=front.max_size)
         self._name: str | None = None  # while the engine knows of it
-        self._intake = Intake()
+        self._intake = Intake(endless=front.endless)
         self._begun: _End | None = None  # when the service began to close and the client has not answered
 
     # What the event loop calls.
@@ -301,6 +306,12 @@ class _Connection(asyncio.Protocol):
         self._broken()
 
     # What the front calls.
+
+    @property
+    def peer(self) -> str | None:
+        """The address that the client connects from."""
+        address = self._transport.get_extra_info("peername")
+        return str(address[0]) if address else None
 
     def send(self, effect: Send) -> None:
         """Queues what is to be sent, if it still can be; `flush` sends it."""
@@ -355,7 +366,7 @@ class _Connection(asyncio.Protocol):
         response = self._wire.accept(request) if refusal is None else self._wire.reject(*refusal)
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             self._timer.cancel()
-            self._name = self._front.opened(self)
+            self._name = self._front.opened(self, request.path)
         self._wire.send_response(response)
 
     def _take(self, frame: Frame) -> None:

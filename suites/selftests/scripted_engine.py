@@ -28,6 +28,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
+        self.opened_to: list[tuple[str, str | None]] = []
         self.times: list[float] = []
         self.pending: list[Effect] = []
         self.due: float | None = None
@@ -35,8 +36,9 @@ class Engine:
         self.on_received: Callable[[str, bytes], None] = lambda connection, data: None
         self._news = asyncio.Event()
 
-    def opened(self, connection: str, *, now: float) -> None:
+    def opened(self, connection: str, *, now: float, environment: str, peer: str | None) -> None:
         self._tell(now, "opened", connection)
+        self.opened_to.append((environment, peer))
 
     def received(self, connection: str, data: bytes, *, now: float) -> None:
         self._tell(now, "received", connection, data)

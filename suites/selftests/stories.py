@@ -52,7 +52,7 @@ from tmcspec.events import (
 from tmcspec.frame import Frame, encode
 from tmcspec.instruction import Instruction
 from tmcspec.messages import ClientMessage, Confirm, Connect, ConnectAck, Fail, PullRequest, Push, ServiceMessage
-from tmcspec.trace import Entry, Recorder, Trace, World, decoded
+from tmcspec.trace import Entry, Recorder, Trace, World
 
 EPOCH_MS = 1_767_225_600_000
 APP, GROUP, TOKEN = "12129701", "default", "0b94b7cc-6d32-4b4a-9d34-2f4f3ac0a2b1"
@@ -139,13 +139,12 @@ class Story:
     def says(self, what: ClientMessage | Frame | bytes, *, on: str | None = None) -> Entry:
         """A binary message from the client."""
         data = _bytes(what)
-        return self.record(FrameIn(connection=on or self.connection, data=data, frame=decoded(data)))
+        return self.record(FrameIn(connection=on or self.connection, data=data))
 
     def hears(self, what: ServiceMessage | Frame | bytes, *, on: str | None = None, fragments: int = 1) -> Entry:
         """A binary message to the client."""
         data = _bytes(what)
-        frame = decoded(data)
-        return self.record(FrameOut(connection=on or self.connection, data=data, frame=frame, fragments=fragments))
+        return self.record(FrameOut(connection=on or self.connection, data=data, fragments=fragments))
 
     def says_text(self, text: bytes = b"hello") -> Entry:
         return self.record(WsIn(connection=self.connection, opcode="text", data=text))

@@ -18,7 +18,7 @@ from tmcspec.events import EVENTS, Event, FrameIn, FrameOut, Id, Pushed, Receive
 from tmcspec.frame import Frame, MessageType, encode
 from tmcspec.instruction import Instruction
 from tmcspec.messages import Confirm, Connect, Fail, PullRequest, Push
-from tmcspec.trace import Entry, Trace, decoded
+from tmcspec.trace import Entry, Trace
 
 # Hostile traces
 
@@ -99,6 +99,8 @@ def members(kind: type[Event]) -> st.SearchStrategy[Any]:
     hints = get_type_hints(kind)
     drawn = {}
     for member in fields(kind):
+        if not member.init:
+            continue
         shape = hints[member.name]
         if member.name in special:
             drawn[member.name] = special[member.name]
@@ -107,10 +109,7 @@ def members(kind: type[Event]) -> st.SearchStrategy[Any]:
         else:
             drawn[member.name] = st.from_type(shape) if Id not in (shape, *get_args(shape)) else st.none() | IDS
     if kind in (FrameIn, FrameOut):
-        drawn.pop("frame")
-        return messages().flatmap(
-            lambda data: st.fixed_dictionaries(drawn | {"data": st.just(data), "frame": st.just(decoded(data))})
-        )
+        drawn["data"] = messages()
     return st.fixed_dictionaries(drawn)
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tmcspec.clauses import CLAUSES
 from tmcspec.events import ClientError, Confirmed, FrameIn, FrameOut, Handled
-from tmcspec.frame import Frame, byte, decode, encode
+from tmcspec.frame import Frame, byte, encode
 from tmcspec.messages import Confirm, ConnectAck
 from tmcspec.trace import Entry, Trace
 from tmcsuites.adapters.contract import ClientInfo
@@ -25,7 +25,7 @@ CLIENT = ClientInfo(
     name="acme", version="1.2", language="go", transport="process", capabilities=frozenset({"push"}), bare=False
 )
 CONFIRM = encode(Confirm(id=9007199254740992, token="t").to_frame())
-FRAME_IN = Entry(seq=7, time=0.25, event=FrameIn(connection="c1", data=CONFIRM, frame=decode(CONFIRM)))
+FRAME_IN = Entry(seq=7, time=0.25, event=FrameIn(connection="c1", data=CONFIRM))
 HANDLED = Entry(seq=6, time=0.125, event=Handled(client="client", message=9007199254740993, outcome="ok"))
 ROUNDED = "9007199254740993 was confirmed as 9007199254740992"
 CASE = "test_lid.py::test_ids_are_confirmed_exactly[above_2_53]"
@@ -198,9 +198,9 @@ def test_a_clause_that_was_broken_besides_is_named_without_counting() -> None:
 
 def test_a_frame_shows_its_envelope() -> None:
     refusal = ConnectAck(flag=7, status_code=25, status_phrase="Invalid signature").to_frame()
-    out = Entry(seq=1, time=0.0, event=FrameOut(connection="c1", data=encode(refusal), frame=refusal))
+    out = Entry(seq=1, time=0.0, event=FrameOut(connection="c1", data=encode(refusal)))
     unknown = Frame(type=2, token="t", content=(byte("__kind", 99),))
-    odd = Entry(seq=2, time=0.0, event=FrameIn(connection="c1", data=encode(unknown), frame=unknown))
+    odd = Entry(seq=2, time=0.0, event=FrameIn(connection="c1", data=encode(unknown)))
     text = block(replace(FAILED, judgements=(judgement("LID-1", "so", evidence=[out, odd]),)))
     assert "c1 to client: ConnectAck, status 25, phrase 'Invalid signature', flag 7, no token\n" in text
     assert "c1 from client: type 2, __kind BYTE 99\n" in text
@@ -300,7 +300,7 @@ def test_on_a_terminal_there_is_a_progress_bar_that_goes_away() -> None:
 
 
 def test_evidence_names_what_a_frame_carried_or_that_it_does_not_decode() -> None:
-    odd = Entry(seq=9, time=1.0, event=FrameIn(connection="c2", data=b"\xff\x00", frame=None))
+    odd = Entry(seq=9, time=1.0, event=FrameIn(connection="c2", data=b"\xff\x00"))
     settled = Entry(seq=10, time=2.0, event=Confirmed(message=5, via="ws", connection=None))
     text = block(replace(FAILED, judgements=(judgement("LID-1", "so", evidence=[FRAME_IN, odd, settled]),)))
     assert "0.250 s  c1 from client: Confirm, " in text

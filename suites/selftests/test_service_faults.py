@@ -94,7 +94,7 @@ def test_bytes_that_are_no_frame_are_traced_without_one(world: World) -> None:
     world.service.inject(b"\x02", now=0.0, connection="c3", kind="truncated")
     assert world.events(Event) == [
         Fault(name="truncated", target="c3"),
-        FrameOut(connection="c3", data=b"\x02", frame=None),
+        FrameOut(connection="c3", data=b"\x02"),
     ]
 
 

@@ -250,13 +250,12 @@ def test_a_script_that_no_frame_can_carry_is_an_error(script: dict[str, object],
     [
         ({"key": "", "secret": "s"}, "a key that is not empty"),
         ({"key": "k", "secret": ""}, "app 'k' needs a secret"),
+        ({"key": "k", "secret": "s", "groups": frozenset({""})}, "app 'k': a group name has 1 to 32 characters"),
+        ({"key": "k", "secret": "s", "groups": frozenset({"g" * 33})}, "1 to 32 characters, not 33"),
+        ({"key": "k", "secret": "s", "topics": frozenset({""})}, "app 'k': a topic has 1 to 256 characters"),
         (
-            {"key": "k", "secret": "s", "groups": frozenset()},
-            "app 'k' needs at least one group, and every group a name",
-        ),
-        (
-            {"key": "k", "secret": "s", "groups": frozenset({""})},
-            "app 'k' needs at least one group, and every group a name",
+            {"key": "k", "secret": "s", "groups": frozenset(f"g{number}" for number in range(51))},
+            "app 'k' has 51 groups; at most 50 can be created",
         ),
     ],
 )

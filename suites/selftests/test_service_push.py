@@ -75,7 +75,15 @@ def test_an_id_that_was_taken_by_hand_is_passed_over(world: World) -> None:
 def test_produced_tells_the_text_and_whose_message_it_is(world: World) -> None:
     message = world.service.produce(app_key="1", topic="t", content="text", user_id=5, now=0.0)
     assert world.events(Produced) == [
-        Produced(message=Id(message), app_key="1", group="default", topic="t", user_id=Id(5), content="text")
+        Produced(
+            message=Id(message),
+            app_key="1",
+            group="default",
+            topic="t",
+            user_id=Id(5),
+            content="text",
+            routed="default",
+        )
     ]
 
 
