@@ -94,7 +94,7 @@ def test_results_have_the_published_shape(tmp_path: Path) -> None:
                 "expected": "reads ids through doubles",
                 "clauses": ["LID-1"],
                 "broken": ["LID-1"],
-                "duration_s": 0.123,
+                "duration_s": 0.12345,
                 "message": "LID-1: rounded",
                 "trace": "traces/test_lid.py.test_ids-largest.jsonl",
                 "log": None,

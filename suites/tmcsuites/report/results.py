@@ -64,7 +64,7 @@ class ResultsReport:
             "world": self._started.world,
             "seed": self._started.seed,
             "started": self._started.started.isoformat(timespec="seconds"),
-            "duration_s": round(run.duration, 6),
+            "duration_s": round(run.duration, 3),
             "cases": [_case(result) for result in run.results],
             "clauses": [
                 {
