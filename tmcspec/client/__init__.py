@@ -5,6 +5,8 @@ async def handle(message: Message) -> None: ...
 async with TmcClient(app_key=…, app_secret=…, handler=handle) as client:
     await client.publish("some_topic", "{}")
     await client.wait_closed()
+
+Where a long connection cannot be kept, `TmcPoller` consumes the same messages over HTTP, slower (S2, S8).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from tmcspec.client.errors import (
     PublishTimeout,
     TmcError,
 )
+from tmcspec.client.exchange import CallRefused
 from tmcspec.client.message import (
     Handled,
     Handler,
@@ -33,9 +36,12 @@ from tmcspec.client.message import (
     Received,
     Stats,
 )
+from tmcspec.client.poller import TmcPoller
+from tmcspec.client.polling import Polling
 
 __all__ = [
     "Backoff",
+    "CallRefused",
     "ConnectFailed",
     "ConnectRefused",
     "Core",
@@ -48,6 +54,7 @@ __all__ = [
     "Offline",
     "Online",
     "Outcome",
+    "Polling",
     "PublishFailed",
     "PublishRefused",
     "PublishTimeout",
@@ -55,4 +62,5 @@ __all__ = [
     "Stats",
     "TmcClient",
     "TmcError",
+    "TmcPoller",
 ]

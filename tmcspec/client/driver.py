@@ -11,48 +11,34 @@ virtual time a run is deterministic.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from tmcspec import timing
 from tmcspec.client.backoff import Backoff
 from tmcspec.client.connection import Deliver, News, NotPublished, Odd, Published, PublishEnded, State
+from tmcspec.client.consumer import Consumer
 from tmcspec.client.core import SILENCE_LIMIT, Core
-from tmcspec.client.errors import ConnectFailed, TmcError
-from tmcspec.client.loglimit import LogLimit
+from tmcspec.client.errors import TmcError
 from tmcspec.client.message import (
-    Handled,
     Handler,
     Message,
-    Observation,
     Observer,
     Offline,
-    Online,
     Outcome,
-    Received,
     Stats,
 )
-from tmcspec.client.pool import Pool
-from tmcspec.client.session import Session, end
+from tmcspec.client.session import Session
 from tmcspec.client.wire import check_url
-from tmcspec.frame_values import show
 
 log = logging.getLogger("tmcspec.client")
 
-# Between two warnings about what cannot be used, in seconds: a service gone mad shall not fill the disk.
-_ODD_LOG_INTERVAL = 10.0
 
-# The answers of handlers that ended at the last moment get so long to be sent, in seconds.
-_FLUSH_PATIENCE = 1.0
-
-
-class TmcClient:
+class TmcClient(Consumer):
     """Consumes the messages of one group, and publishes to Taobao, for as long as the application runs.
 
     Have one per process, and keep it: 注意保障TmcClient单例,且实例不要被销毁 (S23).
@@ -120,6 +106,7 @@ class TmcClient:
             raise ValueError(f"open_timeout must be more than 0 seconds, not {open_timeout!r}")
         if not max_size > 0:
             raise ValueError(f"max_size must be more than 0 bytes, not {max_size!r}")
+        super().__init__(handler, workers=workers, observer=observer)
         self.url = check_url(url)
         self._core = self.core_type(
             app_key=app_key,
@@ -131,7 +118,6 @@ class TmcClient:
             connectack_timeout=connectack_timeout,
             silence_limit=silence_limit,
         )
-        self._pool = Pool(handler, workers=workers, starting=self._starting, done=self._handled)
         self._session = self.session_type(
             self._core,
             url=url,
@@ -144,16 +130,8 @@ class TmcClient:
         )
         self._backoff = backoff or Backoff()
         self._rng = rng or random.Random()
-        self._observer = observer
-
-        self._task: asyncio.Task[None] | None = None
         self._publishes: dict[int, asyncio.Future[PublishEnded]] = {}
-        self._stopping = False
-        self._accepted = 0
         self._accepted_at: float | None = None
-        self._odd_log = LogLimit(interval=_ODD_LOG_INTERVAL)
-        self._started = asyncio.Event()
-        self._closed = asyncio.Event()
 
     def __repr__(self) -> str:
         return (
@@ -173,42 +151,12 @@ class TmcClient:
         """Counts since the client was made."""
         return replace(self._core.stats, reconnects=max(0, self._accepted - 1))
 
-    async def start(self) -> None:
-        """Connects, and returns when the service has accepted.
-
-        From then on the client reconnects by itself, for ever: 第一次正常连接后…会自动重连 (S22).
-
-        Raises:
-            ConnectRefused: the service refused the CONNECT. 连接失败时会抛出异常, 请不要捕获 (S21): a wrong secret or
-                group does not mend itself.
-            ConnectFailed: the address does not answer, refuses the upgrade (401, 503), or sends no CONNECTACK. May be
-                tried again.
-            RuntimeError: the client was started, or stopped, before.
-        """
-        if self._task is not None or self._stopping:
-            raise RuntimeError(
-                f"{self!r} cannot be started {'again' if self._task else 'after it was stopped'}; make a new one"
-            )
-        self._task = asyncio.create_task(self._stay_connected(), name="tmc-client")
-        started = asyncio.create_task(self._started.wait())
-        try:
-            await asyncio.wait({self._task, started}, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            await end(self._task)
-            self._task = None
-            raise
-        finally:
-            await end(started)
-        if self._task.done():
-            if self._stopping:
-                raise ConnectFailed("the client was stopped before it was connected")
-            task, self._task = self._task, None
-            await task
-
     async def publish(
         self, topic: str, content: str, *, session: str | None = None, timeout: float = timing.PUBLISH_TIMEOUT
     ) -> None:
         """Sends a message to Taobao (回流消息, S13), and returns when the service has acknowledged it.
+
+        A client that stops waits for that no longer than its grace.
 
         Args:
             topic: 1 to 256 characters; it must have been created for this direction (S72).
@@ -240,47 +188,6 @@ class TmcClient:
             self._session.wake()
         if isinstance(ended, NotPublished):
             raise ended.error
-
-    async def stop(self, grace: float = 30.0) -> None:
-        """Ends gracefully.
-
-        No message is lost: what is not handled is not answered, so the service sends it again, to whoever is there.
-        No new messages are taken. Handlers that run may finish within `grace` seconds, and their answers are sent;
-        after that they are cancelled. Messages that were not started are neither handled nor answered. Publishes are
-        waited for as long, and then fail. Then the connection is closed (1000). To stop a stopped client does nothing.
-        """
-        self._stopping = True
-        if self._task is not None and not self._closed.is_set():
-            try:
-                await self._finish(grace)
-            finally:
-                await end(self._task)
-        self._closed.set()
-
-    async def wait_closed(self) -> None:
-        """Returns when the client was stopped."""
-        await self._closed.wait()
-
-    async def run_forever(self, grace: float = 30.0) -> None:
-        """Starts, unless started, and runs until cancelled or stopped; then stops gracefully.
-
-        Raises what `start` raises.
-        """
-        if self._task is None:
-            await self.start()
-        try:
-            await self.wait_closed()
-        finally:
-            await self.stop(grace)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     # Staying connected
 
@@ -322,19 +229,8 @@ class TmcClient:
             case Published() | NotPublished():
                 self._publishes[event.flag].set_result(event)
             case _:
-                self._went_online()
-
-    def _went_online(self) -> None:
-        self._accepted += 1
-        self._accepted_at = self._now()
-        self._started.set()
-        log.info("online: group %s at %s", self._core.group, self.url)
-        self._notify(Online())
-
-    def _log_odd(self, reason: str) -> None:
-        unlogged = self._odd_log.admit(self._now())
-        if unlogged is not None:
-            log.warning("ignored %s%s", reason, f" ({unlogged} more since the last warning)" if unlogged else "")
+                self._accepted_at = self._now()
+                self._went_online(f"group {self._core.group} at {self.url}")
 
     async def _publish_ended(self, flag: int, deadline: float) -> PublishEnded:
         """Waits for what comes of a publish."""
@@ -346,56 +242,18 @@ class TmcClient:
                 self._heed(event)
         return await ended
 
-    # What the handlers say
+    # What the handlers say, and the end
 
-    def _starting(self, message: Message) -> None:
-        self._notify(Received(message=message))
-
-    def _handled(self, message: Message, outcome: Outcome, error: BaseException | None) -> None:
-        if outcome.kind == "fail":
-            reason = outcome.reason[: timing.FAIL_REASON_LIMIT]
-            log.warning("message %d (%s) failed: %s", message.id, show(message.topic), reason)
-        elif error is not None:
-            log.error(
-                "the handler raised for message %d (%s); it is reported as failed",
-                message.id,
-                show(message.topic),
-                exc_info=error,
-            )
+    def _settle(self, message: Message, outcome: Outcome) -> None:
         self._core.handled(message.id, outcome)
         self._session.wake()
-        self._notify(Handled(message=message, outcome=outcome))
 
-    def _notify(self, event: Observation) -> None:
-        if self._observer is None:
-            return
-        try:
-            self._observer(event)
-        except Exception:  # an observer is the application's, and must not stop the messages
-            log.exception("the observer raised for %s", type(event).__name__)
-
-    # Stopping
-
-    async def _finish(self, grace: float) -> None:
-        deadline = self._now() + grace
+    def _drain(self) -> None:
         self._core.drain()
-        self._pool.drop_queued()
         self._session.wake()
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._pool.idle()
-        except TimeoutError:
-            cancelled = await self._pool.cancel()
-            log.warning(
-                "%d handlers did not end within %g s and were cancelled; their messages come again",
-                len(cancelled),
-                grace,
-            )
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(max(deadline, self._now() + _FLUSH_PATIENCE)):
-                await self._session.flushed()
-        if self._core.unsent:
-            log.warning("%d answers could not be sent; their messages come again", self._core.unsent)
 
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+    def _unsent(self) -> int:
+        return self._core.unsent
+
+    async def _flushed(self) -> None:
+        await self._session.flushed()
