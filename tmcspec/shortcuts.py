@@ -54,6 +54,9 @@ class Letter:
         id: the outgoing id.
         topic, content, user_id, nick, publisher, data_id, time: as in `Push`; content is text.
 
+    Attributes:
+        after: the bytes between `retried` and `outtime`, which begin with the content.
+
     Raises:
         ValueError: a number that its field cannot hold, or text that UTF-8 cannot write.
 
@@ -63,7 +66,7 @@ class Letter:
         7
     """
 
-    __slots__ = ("_after", "_before")
+    __slots__ = ("_before", "after")
 
     def __init__(
         self,
@@ -85,7 +88,7 @@ class Letter:
             if data_id is not None:
                 number = _LONG(data_id)
                 data, data_again = _DATA_ID + number, _DATAID + number
-            self._after = b"".join(
+            self.after = b"".join(
                 (
                     b"" if content is None else _field(_TEXT, content),
                     _ID + _LONG(id),
@@ -127,7 +130,7 @@ class Letter:
                 token,
                 self._before,
                 _RETRIES[retried if retried < RETRIED_LIMIT else RETRIED_LIMIT],
-                self._after,
+                self.after,
                 _LONG(out_time),
                 _END,
             )
@@ -136,10 +139,7 @@ class Letter:
     @property
     def content(self) -> str | None:
         """The content."""
-        if not self._after.startswith(_TEXT):
-            return None
-        start = len(_TEXT) + 4
-        return self._after[start : start + _read_length(self._after, len(_TEXT))[0]].decode()
+        return content_of(self.after)
 
     def push(self, *, token: str, retried: int, out_time: int) -> Push:
         """The same delivery for those who write it in their own way. An empty nick comes as none."""
@@ -177,6 +177,14 @@ def confirmed_id(data: bytes) -> int | None:
     else:
         return None
     return _read_long(data, at)[0] if data.endswith(_END) else None
+
+
+def content_of(after: bytes) -> str | None:
+    """The content in what a letter says after `retried`."""
+    if not after.startswith(_TEXT):
+        return None
+    start = len(_TEXT) + 4
+    return after[start : start + _read_length(after, len(_TEXT))[0]].decode()
 
 
 def _field(head: bytes, text: str) -> bytes:

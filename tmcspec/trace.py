@@ -35,9 +35,6 @@ INTEGER_LIMIT = 2**63
 #: So many entries fit into the memory of a small machine. The largest case of the suites, a burst, makes some 60,000.
 ENTRY_LIMIT = 1_000_000
 
-#: So many events of a run without end may be noted before entries are made of them.
-NOTED_LIMIT = 10_000
-
 
 class TraceError(ValueError):
     """A trace, a trace file, or one of its lines is not what it should be."""
@@ -143,7 +140,7 @@ class Recorder:
         1
     """
 
-    __slots__ = ("_entries", "_forgotten", "_keep", "_last", "_noted", "limit", "listeners")
+    __slots__ = ("_entries", "_forgotten", "_full", "_keep", "_last", "_now", "_rows", "limit", "listeners")
 
     def __init__(
         self, *, listeners: Iterable[Callable[[Entry], None]] = (), limit: int = ENTRY_LIMIT, keep: int | None = None
@@ -154,25 +151,32 @@ class Recorder:
         self.listeners = list(listeners)
         self.limit = sys.maxsize if keep else limit
         self._keep = keep
-        self._entries: list[Entry] = []
         self._forgotten = 0
-        # What was noted and not been made an entry of yet: its time, what makes the event, and what of.
-        self._noted: list[tuple[float, Callable[..., Event], tuple[Any, ...]]] = []
-        self._last = 0.0  # the time of what came last
+        self._entries: list[Entry] = []
+        # What came after those and is no entry yet: time, what makes the event, what of, and so on in one flat list.
+        # That leaves the garbage collector nothing to look at. Without a maker the third is an entry already.
+        self._rows: list[Any] = []
+        self._full = self._room()
+        self._now: float = 0.0  # the last `now`, and what it was rounded to
+        self._last = 0.0
 
     @property
     def entries(self) -> list[Entry]:
         """All entries that are kept, in order. It is the recorder's own list, so look and do not touch."""
-        if self._noted:
-            noted, self._noted = self._noted, []
-            for time, make, members in noted:
-                self._append(Entry(seq=self.last + 1, time=time, event=make(*members)))
+        if self._rows:
+            seq = self._forgotten + len(self._entries)
+            rows = iter(self._rows)
+            for time, make, members in zip(rows, rows, rows, strict=True):
+                seq += 1
+                self._entries.append(Entry(seq=seq, time=time, event=make(*members)) if make else members)
+            self._rows = []
+            self._full = self._room()
         return self._entries
 
     @property
     def last(self) -> int:
         """The `seq` of the last entry; 0 before the first."""
-        return self._forgotten + len(self._entries)
+        return self._forgotten + len(self._entries) + len(self._rows) // 3
 
     @property
     def first(self) -> int:
@@ -186,13 +190,13 @@ class Recorder:
             TraceError: `now` is before the last entry or before the start, or not finite; or the trace is full. Nothing
                 is recorded then.
         """
-        entries = self.entries
-        self._check_room()
+        if len(self._rows) >= self._full:
+            self._make_room()
         entry = Entry(seq=self.last + 1, time=_rounded(now), event=event)
-        if entries:
-            entry.check_follows(entries[-1])
-        self._last = entry.time
-        self._append(entry)
+        if entry.time < self._last:
+            entry.check_follows(self.entries[-1])
+        self._now, self._last = now, entry.time
+        self._rows += (entry.time, None, entry)
         for listener in tuple(self.listeners):
             listener(entry)
         return entry
@@ -210,31 +214,34 @@ class Recorder:
         Raises:
             TraceError: as `record`.
         """
-        time = _rounded(now)
-        if self.listeners or not self._last <= time < TIME_LIMIT:
-            self.record(make(*members), now=now)
-            return
-        self._check_room()
-        self._last = time
-        self._noted.append((time, make, members))
-        if len(self._noted) > NOTED_LIMIT and self._keep:
-            _ = self.entries  # a run without end keeps no more than it must
+        if now != self._now or self.listeners:
+            time = _rounded(now)
+            if self.listeners or not self._last <= time < TIME_LIMIT:
+                self.record(make(*members), now=now)
+                return
+            self._now, self._last = now, time
+        if len(self._rows) >= self._full:
+            self._make_room()
+        self._rows += (self._last, make, members)
 
-    def _check_room(self) -> None:
-        count = self._forgotten + len(self._entries) + len(self._noted)
-        if count >= self.limit:
+    def _room(self) -> int:
+        """How long the rows may become. A quarter more than is kept: then forgetting costs nothing worth counting."""
+        most = self.limit - self._forgotten if self._keep is None else self._keep + max(1, self._keep // 4)
+        return 3 * (most - len(self._entries))
+
+    def _make_room(self) -> None:
+        """Forgets what need not be kept, the oldest first. Raises TraceError when all must be."""
+        if self._keep is None:
             raise TraceError(
-                f"the trace is full: it has {count} entries, and {self.limit} is the limit; "
+                f"the trace is full: it has {self.last} entries, and {self.limit} is the limit; "
                 "let a run do less, or give its Recorder a higher limit"
             )
-
-    def _append(self, entry: Entry) -> None:
-        self._entries.append(entry)
-        # A quarter at a time, so that forgetting costs nothing worth counting.
-        if self._keep is not None and len(self._entries) >= self._keep + max(1, self._keep // 4):
-            surplus = len(self._entries) - self._keep
-            del self._entries[:surplus]
-            self._forgotten += surplus
+        surplus = self.last - self._forgotten - self._keep
+        old = min(surplus, len(self._entries))
+        del self._entries[:old]
+        del self._rows[: 3 * (surplus - old)]
+        self._forgotten += surplus
+        self._full = self._room()
 
 
 def _rounded(now: float) -> float:

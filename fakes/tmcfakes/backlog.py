@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import deque
 from heapq import heappop, heappush
 
-from tmcfakes.queues import Message, Queue, Timers
+from tmcfakes.queues import Message, Queue
 from tmcspec.delivery import SETTLED, Effect, Input, State, changes, step
 from tmcspec.timing import Timing
 
@@ -44,10 +44,8 @@ class Backlog:
         self._settled: dict[int, Message] = {}
         self._born = 0
         # In this order, what runs out at the same moment happens.
-        self._timers: Timers = {
-            Input.CONFIRM_TIMEOUT: deque(),
-            Input.REDELIVERY_DUE: deque(),
-            Input.RETENTION_OVER: deque(),
+        self._timers = {
+            timer: _Timers(timer) for timer in (Input.CONFIRM_TIMEOUT, Input.REDELIVERY_DUE, Input.RETENTION_OVER)
         }
 
     def __contains__(self, message_id: int) -> bool:
@@ -61,7 +59,7 @@ class Backlog:
         self._unsettled[message.id] = message
         queue.unsettled += 1
         queue.waiting += 1
-        self._timers[Input.RETENTION_OVER].append((message.expires_at, message))
+        self._timers[Input.RETENTION_OVER].start(message.expires_at, message)
         heappush(queue.heap, (message.age, message))
 
     def happen(self, message: Message, happened: Input, *, now: float) -> tuple[Effect, ...]:
@@ -73,10 +71,10 @@ class Backlog:
         for effect in effects:
             if effect is Effect.TIME_CONFIRM:
                 message.confirm_by = now + self._timing.confirm_timeout
-                self._timers[Input.CONFIRM_TIMEOUT].append((message.confirm_by, message))
+                self._timers[Input.CONFIRM_TIMEOUT].start(message.confirm_by, message)
             elif effect is Effect.TIME_REDELIVERY:
                 message.due_again = now + self._timing.redelivery_delay
-                self._timers[Input.REDELIVERY_DUE].append((message.due_again, message))
+                self._timers[Input.REDELIVERY_DUE].start(message.due_again, message)
             elif effect is Effect.QUEUE:
                 heappush(queue.heap, (message.age, message))
         if before is not state:
@@ -88,29 +86,25 @@ class Backlog:
     def advance(self, now: float) -> list[tuple[Message, Input, tuple[Effect, ...]]]:
         """Lets every timer run out that is due by `now`. Returns what happened to which message, and what followed."""
         followed: list[tuple[Message, Input, tuple[Effect, ...]]] = []
-        for timer, entries in self._timers.items():
-            while entries and entries[0][0] <= now:
-                due, message = entries.popleft()
-                if _means(message, timer, due):
+        for timer, timers in self._timers.items():
+            while timers.dues and timers.dues[0] <= now:
+                if (message := timers.stop()) is not None:
                     followed.append((message, timer, self.happen(message, timer, now=now)))
         return followed
 
     def deadline(self) -> float | None:
         """When the next timer runs out; None when none runs."""
-        first = None
-        for timer, entries in self._timers.items():
-            while entries and not _means(entries[0][1], timer, entries[0][0]):
-                entries.popleft()
-            if entries and (first is None or entries[0][0] < first):
-                first = entries[0][0]
-        return first
+        firsts = [due for timers in self._timers.values() if (due := timers.first()) is not None]
+        return min(firsts, default=None)
 
     def set_retention(self, seconds: float) -> None:
         """Messages are kept so long from now on; those that are there, no longer than they were to be."""
         self.retention = seconds
         for message in self._unsettled.values():
             message.expires_at = min(message.expires_at, message.born + seconds)
-        self._timers[Input.RETENTION_OVER] = deque((each.expires_at, each) for each in self._unsettled.values())
+        timers = self._timers[Input.RETENTION_OVER] = _Timers(Input.RETENTION_OVER)
+        for message in self._unsettled.values():
+            timers.start(message.expires_at, message)
 
     def find(self, queue: Queue, message_id: int) -> Message | None:
         """The unsettled message of this queue with this id."""
@@ -150,6 +144,37 @@ class Backlog:
             del self._settled[next(iter(self._settled))]
 
 
-def _means(message: Message, timer: Input, due: float) -> bool:
-    """Whether a timer still means something to its message. One that means nothing now never will again."""
-    return message.runs_out(timer) == due and changes(message.state, timer)
+class _Timers:
+    """The timers of one kind, in the order in which they run out: when, and of which message. Two queues side by side
+    are no objects that the garbage collector has to look at, as pairs would be.
+    """
+
+    __slots__ = ("_kind", "_messages", "dues")
+
+    def __init__(self, kind: Input) -> None:
+        self.dues: deque[float] = deque()
+        self._messages: deque[Message] = deque()
+        self._kind = kind
+
+    def start(self, due: float, message: Message) -> None:
+        """One more, which runs out last."""
+        self.dues.append(due)
+        self._messages.append(message)
+
+    def stop(self) -> Message | None:
+        """Takes the first away. Returns its message, None when the timer meant nothing to it any more."""
+        meant = self._means_something()
+        self.dues.popleft()
+        message = self._messages.popleft()
+        return message if meant else None
+
+    def first(self) -> float | None:
+        """When the first one runs out that still means something; None when none does."""
+        while self.dues and not self._means_something():
+            self.stop()
+        return self.dues[0] if self.dues else None
+
+    def _means_something(self) -> bool:
+        """A timer that means nothing to its message now never will again."""
+        message = self._messages[0]
+        return message.runs_out(self._kind) == self.dues[0] and changes(message.state, self._kind)

@@ -127,7 +127,7 @@ class Deliveries:
         )
         self.backlog.add(message)
         queue.counts.produced += 1
-        self._outbox.note(produced, number, queue.key, topic, user_id, letter, kind, routed)
+        self._outbox.note(produced, number, *queue.key, topic, user_id, letter.after, kind, routed)
         self.push_waiting(queue)
         return number
 
@@ -266,7 +266,7 @@ class Deliveries:
 
     def _hand_out(self, message: Message, handed: Handed) -> None:
         self.backlog.happen(message, Input.PUSH, now=handed.time)
-        message.handed.append(handed)
+        message.handed += (handed,)
         message.queue.counts.pushed += 1
 
     def _push(self, message: Message, connection: Connection) -> None:

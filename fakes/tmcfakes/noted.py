@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tmcfakes.queues import QueueKey
 from tmcspec.events import Confirmed, Consumed, FrameIn, FrameOut, Id, Produced, Pushed, Via
-from tmcspec.routing import MessageKind, Routed
-from tmcspec.shortcuts import Letter
+from tmcspec.routing import Environment, MessageKind, Routed
+from tmcspec.shortcuts import content_of
 
 
 def frame_in(connection: str, data: bytes) -> FrameIn:
@@ -18,22 +17,24 @@ def frame_out(connection: str, data: bytes, fragments: int) -> FrameOut:
 
 def produced(
     message: int,
-    queue: QueueKey,
+    app_key: str,
+    group: str,
+    environment: Environment,
     topic: str,
     user_id: int | None,
-    letter: Letter,
+    after: bytes,
     kind: MessageKind,
     routed: Routed,
 ) -> Produced:
-    """The content is taken out of the letter, so that it is kept once."""
+    """The content is taken out of the letter (`after`), so that it is kept once."""
     return Produced(
         message=Id(message),
-        app_key=queue.app_key,
-        group=queue.group,
+        app_key=app_key,
+        group=group,
         topic=topic,
         user_id=None if user_id is None else Id(user_id),
-        content=letter.content,
-        environment=queue.environment,
+        content=content_of(after),
+        environment=environment,
         kind=kind,
         routed=routed,
     )

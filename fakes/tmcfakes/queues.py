@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -76,7 +75,7 @@ class Message:
     state: State = State.WAITING
     confirm_by: float | None = None
     due_again: float | None = None
-    handed: list[Handed] = field(default_factory=list)
+    handed: tuple[Handed, ...] = ()
     confirmed: Settled | None = None
 
     @property
@@ -127,6 +126,3 @@ class Queue:
     def able(self) -> list[Connection]:
         """The connections that can take a message now."""
         return [each for each in self.takers if each.credit > 0] if self.pulled else self.takers
-
-
-Timers: TypeAlias = dict[Input, deque[tuple[float, Message]]]
