@@ -6,13 +6,17 @@ async with TmcClient(app_key=…, app_secret=…, handler=handle) as client:
     await client.publish("some_topic", "{}")
     await client.wait_closed()
 
-Where a long connection cannot be kept, `TmcPoller` consumes the same messages over HTTP, slower (S2, S8).
+Where a long connection cannot be kept, `TmcPoller` consumes the same messages over HTTP, slower (S2, S8). Messages
+come more than once; `Deduplicated` around a handler keeps it from handling a business key twice (S41).
 """
 
 from __future__ import annotations
 
 from tmcspec.client.backoff import Backoff
 from tmcspec.client.core import Core
+from tmcspec.client.dedupe import Claim, Deduplicated, MemoryStore, Store, StoreError
+from tmcspec.client.dedupe_keys import by_content_fields, by_id
+from tmcspec.client.dedupe_sqlite import SqliteStore
 from tmcspec.client.driver import TmcClient
 from tmcspec.client.errors import (
     ConnectFailed,
@@ -42,12 +46,15 @@ from tmcspec.client.polling import Polling
 __all__ = [
     "Backoff",
     "CallRefused",
+    "Claim",
     "ConnectFailed",
     "ConnectRefused",
     "Core",
+    "Deduplicated",
     "FailMessage",
     "Handled",
     "Handler",
+    "MemoryStore",
     "Message",
     "Observation",
     "Observer",
@@ -59,8 +66,13 @@ __all__ = [
     "PublishRefused",
     "PublishTimeout",
     "Received",
+    "SqliteStore",
     "Stats",
+    "Store",
+    "StoreError",
     "TmcClient",
     "TmcError",
     "TmcPoller",
+    "by_content_fields",
+    "by_id",
 ]

@@ -41,7 +41,7 @@ class Pool:
         starting: Callable[[Message], None],
         done: Callable[[Message, Outcome, BaseException | None], None],
     ) -> None:
-        if not _is_async(handler):
+        if not is_async(handler):
             raise TypeError(
                 f"the handler must be an `async def` function, not {handler!r}: a plain one stops the whole client "
                 "while it runs. Wrap blocking work: async def handle(message): await asyncio.to_thread(work, message)"
@@ -100,7 +100,7 @@ class Pool:
         self._fill()
 
 
-def _is_async(handler: object) -> bool:
+def is_async(handler: object) -> bool:
     """A coroutine function, or an object whose `__call__` is one."""
     return inspect.iscoroutinefunction(handler) or (
         callable(handler) and inspect.iscoroutinefunction(type(handler).__call__)
