@@ -34,6 +34,10 @@ ANOMALY_KINDS: Final = {
 # A frame of nothing but oddities would otherwise cost a hundred times its size in memory. The first ones tell enough.
 ANOMALY_LIMIT: Final = 100
 
+# A million fields fit into a few megabytes of frame, and take up a few hundred of memory. The official decoder takes
+# them; no service or client writes more than some twenty.
+FIELD_LIMIT: Final = 50_000
+
 CUSTOM, STATUS_CODE, STATUS_PHRASE, FLAG, TOKEN = 1, 2, 3, 4, 5
 _ENVELOPE: Final = {STATUS_CODE: "status code", STATUS_PHRASE: "status phrase", FLAG: "flag", TOKEN: "token"}
 
@@ -147,6 +151,8 @@ class FrameReader:
                 self.odd("non-positive-length", start + 2, f"{what} has length 0, written only when it is not empty")
 
     def custom_field(self, start: int) -> str | None:
+        if len(self.fields) >= FIELD_LIMIT:
+            raise FrameError(start, f"more than {FIELD_LIMIT} custom fields")
         key, length = self.counted_string("a key")
         if length == 0:
             self.odd("empty-key", start, "the key has length 0")

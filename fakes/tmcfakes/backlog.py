@@ -9,15 +9,16 @@ recognised and dropped when it comes to the front.
 Retention may be changed on the way, and its timers still run out in their order: each message keeps the earlier of two
 ends, and both rise with its time of birth.
 
-A settled message lets go of its content, and is remembered for its tracks and its id until so many others are settled.
+A settled message is remembered for its tracks and its id, without its content, until so many others are settled.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Mapping
 from heapq import heappop, heappush
 
-from tmcfakes.queues import Message, Queue
+from tmcfakes.queues import Message, Packed, Queue, QueueKey, unpacked
 from tmcspec.delivery import SETTLED, Effect, Input, State, changes, step
 from tmcspec.timing import Timing
 
@@ -30,22 +31,25 @@ class Backlog:
 
     Args:
         timing: the durations of the service.
+        queues: all queues of the service.
         remembered: how many settled messages are remembered, >= 0.
 
     Attributes:
         retention: seconds that the next message is kept.
     """
 
-    def __init__(self, timing: Timing, *, remembered: int = REMEMBERED) -> None:
+    def __init__(self, timing: Timing, queues: Mapping[QueueKey, Queue], *, remembered: int = REMEMBERED) -> None:
         self.retention = timing.retention
         self._timing = timing
+        self._queues = queues
         self._remembered = remembered
         self._unsettled: dict[int, Message] = {}
-        self._settled: dict[int, Message] = {}
+        self._settled: dict[int, Packed] = {}
         self._born = 0
         # In this order, what runs out at the same moment happens.
         self._timers = {
-            timer: _Timers(timer) for timer in (Input.CONFIRM_TIMEOUT, Input.REDELIVERY_DUE, Input.RETENTION_OVER)
+            timer: _Timers(timer, self._unsettled)
+            for timer in (Input.CONFIRM_TIMEOUT, Input.REDELIVERY_DUE, Input.RETENTION_OVER)
         }
 
     def __contains__(self, message_id: int) -> bool:
@@ -83,14 +87,14 @@ class Backlog:
                 self._settle(message)
         return effects
 
-    def advance(self, now: float) -> list[tuple[Message, Input, tuple[Effect, ...]]]:
-        """Lets every timer run out that is due by `now`. Returns what happened to which message, and what followed."""
-        followed: list[tuple[Message, Input, tuple[Effect, ...]]] = []
+    def advance(self, now: float) -> Iterator[tuple[Message, Input, tuple[Effect, ...]]]:
+        """Lets every timer run out that is due by `now`. Tells what happened to which message, and what followed, one
+        by one: what is written into the tracks of a message must be there before it is packed away.
+        """
         for timer, timers in self._timers.items():
             while timers.dues and timers.dues[0] <= now:
                 if (message := timers.stop()) is not None:
-                    followed.append((message, timer, self.happen(message, timer, now=now)))
-        return followed
+                    yield message, timer, self.happen(message, timer, now=now)
 
     def deadline(self) -> float | None:
         """When the next timer runs out; None when none runs."""
@@ -102,7 +106,7 @@ class Backlog:
         self.retention = seconds
         for message in self._unsettled.values():
             message.expires_at = min(message.expires_at, message.born + seconds)
-        timers = self._timers[Input.RETENTION_OVER] = _Timers(Input.RETENTION_OVER)
+        timers = self._timers[Input.RETENTION_OVER] = _Timers(Input.RETENTION_OVER, self._unsettled)
         for message in self._unsettled.values():
             timers.start(message.expires_at, message)
 
@@ -127,54 +131,71 @@ class Backlog:
 
     def look_up(self, message_id: int) -> Message:
         """Any message that is remembered. Raises ValueError."""
-        message = self._unsettled.get(message_id) or self._settled.get(message_id)
-        if message is None:
+        message = self._unsettled.get(message_id)
+        if message is not None:
+            return message
+        packed = self._settled.get(message_id)
+        if packed is None:
             raise ValueError(
                 f"message {message_id} was never produced, or settled so long ago that {self._remembered} others were "
                 "settled since"
             )
-        return message
+        return unpacked(message_id, packed, self._queues)
+
+    def about(self, queue: Queue, topic: str, data_id: int) -> list[Message]:
+        """The messages of this queue about a business object that are remembered, the settled ones first. It looks at
+        every message there is.
+        """
+        wanted = topic, data_id
+        found = [
+            unpacked(message_id, packed, self._queues)
+            for message_id, packed in self._settled.items()
+            if packed[:2] == wanted and packed[-3:] == queue.key
+        ]
+        return found + [each for each in self.of(queue) if (each.topic, each.data_id) == wanted]
 
     def _settle(self, message: Message) -> None:
-        message.letter = message.wire = None
         message.queue.unsettled -= 1
         del self._unsettled[message.id]
-        self._settled[message.id] = message
+        self._settled[message.id] = message.packed()
         if len(self._settled) > self._remembered:
             del self._settled[next(iter(self._settled))]
 
 
 class _Timers:
-    """The timers of one kind, in the order in which they run out: when, and of which message. Two queues side by side
-    are no objects that the garbage collector has to look at, as pairs would be.
+    """The timers of one kind, in the order in which they run out: when, and of which message. Two queues of numbers
+    side by side are nothing that the garbage collector has to look at, and hold on to no message.
     """
 
-    __slots__ = ("_kind", "_messages", "dues")
+    __slots__ = ("_ids", "_kind", "_unsettled", "dues")
 
-    def __init__(self, kind: Input) -> None:
+    def __init__(self, kind: Input, unsettled: Mapping[int, Message]) -> None:
         self.dues: deque[float] = deque()
-        self._messages: deque[Message] = deque()
+        self._ids: deque[int] = deque()
         self._kind = kind
+        self._unsettled = unsettled
 
     def start(self, due: float, message: Message) -> None:
         """One more, which runs out last."""
         self.dues.append(due)
-        self._messages.append(message)
+        self._ids.append(message.id)
 
     def stop(self) -> Message | None:
         """Takes the first away. Returns its message, None when the timer meant nothing to it any more."""
-        meant = self._means_something()
+        message = self._meant()
         self.dues.popleft()
-        message = self._messages.popleft()
-        return message if meant else None
+        self._ids.popleft()
+        return message
 
     def first(self) -> float | None:
         """When the first one runs out that still means something; None when none does."""
-        while self.dues and not self._means_something():
+        while self.dues and self._meant() is None:
             self.stop()
         return self.dues[0] if self.dues else None
 
-    def _means_something(self) -> bool:
-        """A timer that means nothing to its message now never will again."""
-        message = self._messages[0]
-        return message.runs_out(self._kind) == self.dues[0] and changes(message.state, self._kind)
+    def _meant(self) -> Message | None:
+        """The message that the first timer still means something to. One that means nothing now never will again."""
+        message = self._unsettled.get(self._ids[0])
+        if message is None or message.runs_out(self._kind) != self.dues[0] or not changes(message.state, self._kind):
+            return None
+        return message

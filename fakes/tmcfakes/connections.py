@@ -70,13 +70,12 @@ class Connections:
         """From now on it takes messages of `queue`."""
         self.withdraw(connection)
         connection.queue, connection.token, connection.token_bytes = queue, token, token.encode()
-        connection.credit = 0
-        queue.takers.append(connection)
+        queue.enter(connection)
 
     def withdraw(self, connection: Connection) -> None:
         """From now on it takes no messages. Whose it is stays known."""
-        if connection.queue is not None and connection in connection.queue.takers:
-            connection.queue.takers.remove(connection)
+        if connection.queue is not None:
+            connection.queue.leave(connection)
 
     def live(self) -> list[Connection]:
         """All that the service has not begun to end, the longest open first."""

@@ -36,8 +36,8 @@ class Deliveries:
     """
 
     def __init__(self, *, outbox: Outbox, rng: random.Random, timing: Timing, flow: Flow, epoch_ms: int) -> None:
-        self.backlog = Backlog(timing)
         self.queues: dict[QueueKey, Queue] = {}
+        self.backlog = Backlog(timing, self.queues)
         self._held: dict[QueueKey, Queue] = {}  # those that flow control alone keeps from being pushed
         self._outbox = outbox
         self._rng = rng
@@ -65,10 +65,15 @@ class Deliveries:
 
     def let_pass(self, now: float) -> None:
         """Lets everything happen that is due by `now`, then pushes what waits. Raises ValueError: `now` goes back."""
-        if not now >= self._outbox.now:
+        if now == self._outbox.now:
+            return  # all that is due by now has happened
+        if not now > self._outbox.now:
             raise ValueError(f"service time cannot go back from {self._outbox.now!r} to {now!r} seconds")
         self._outbox.now = now
-        touched = self._held.copy()
+        self._let_happen()
+
+    def _let_happen(self) -> None:
+        now, touched = self._outbox.now, self._held.copy()
         for message, happened, effects in self.backlog.advance(now):
             queue = message.queue
             if happened is Input.CONFIRM_TIMEOUT:
@@ -121,13 +126,15 @@ class Deliveries:
             born=now,
             expires_at=now + self.backlog.retention,
             user_id=user_id,
+            nick=nick,
+            data_id=data_id,
             kind=kind,
             wire=wire,
             fragments=fragments,
         )
         self.backlog.add(message)
         queue.counts.produced += 1
-        self._outbox.note(produced, number, *queue.key, topic, user_id, letter.after, kind, routed)
+        self._outbox.recorder.note(now, produced, number, *queue.key, topic, user_id, letter.after, kind, routed)
         self.push_waiting(queue)
         return number
 
@@ -135,7 +142,7 @@ class Deliveries:
         """Pushes what waits in this queue, the oldest first, while somebody takes it and flow control admits it."""
         now, valve, backlog = self._outbox.now, queue.valve, self.backlog
         held = False
-        while queue.waiting and (able := queue.able()):
+        while queue.waiting and queue.able():
             message = backlog.oldest_waiting(queue)
             assert message is not None
             since = message.waiting_since
@@ -143,8 +150,7 @@ class Deliveries:
                 held = True
                 break
             valve.pushed(now=now, since=since)
-            # S60: 随机选择从分组内的多个连接中选择一个连接下发消息: one connection of the group, chosen at random.
-            self._push(message, able[0] if len(able) == 1 else self._rng.choice(able))
+            self._push(message, queue.draw(self._rng))
         if held:
             self._held[queue.key] = queue
         elif self._held:
@@ -154,7 +160,7 @@ class Deliveries:
         """A client asks for messages. Where it is pushed to, it has been given them already."""
         queue = connection.queue
         if queue is not None and queue.pulled and not connection.closing:
-            connection.credit = self._flow.pull_credit
+            queue.grant(connection, self._flow.pull_credit)
             self.push_waiting(queue)
 
     def consume(self, queue: Queue, quantity: int, *, request: int, ip: str) -> list[Message]:
@@ -164,7 +170,7 @@ class Deliveries:
         while len(taken) < quantity and (message := self.backlog.oldest_waiting(queue)) is not None:
             queue.valve.taken(now=now, since=message.waiting_since)
             self._hand_out(message, Handed(time=now, via="http", connection=None, ip=ip))
-            self._outbox.note(consumed, message.id, len(message.handed), request)
+            self._outbox.recorder.note(now, consumed, message.id, len(message.handed), request)
             taken.append(message)
         self._recheck(queue)
         return taken
@@ -175,14 +181,15 @@ class Deliveries:
         if message is None:
             return False
         now, in_time = self._outbox.now, message.state is State.PUSHED
-        self.backlog.happen(message, Input.CONFIRM, now=now)
+        # The tracks first: what is settled is packed away.
         message.confirmed = Settled(time=now, via=via, connection=connection)
         if message.handed:
             message.handed[-1].outcome = "confirmed" if in_time else "confirmed late"
+        self.backlog.happen(message, Input.CONFIRM, now=now)
         if in_time:
             message.queue.valve.answered(in_time=True, now=now)
         message.queue.counts.confirmed += 1
-        self._outbox.note(confirmed, message.id, via, connection)
+        self._outbox.recorder.note(now, confirmed, message.id, via, connection)
         self._recheck(message.queue)
         return True
 
@@ -213,7 +220,8 @@ class Deliveries:
                 self.backlog.happen(message, Input.GROUP_DELETED, now=self._outbox.now)
                 queue.counts.dropped += 1
                 self._outbox.record(Dropped(message=Id(message.id)))
-            queue.valve, queue.pulled = Valve(self._flow), False
+            queue.valve = Valve(self._flow)
+            queue.set_pulled(False)
             self._recheck(queue)
 
     def set_flow(self, app_key: str, group: str, value: int | None) -> None:
@@ -225,15 +233,13 @@ class Deliveries:
     def set_mode(self, app_key: str, group: str, mode: Mode) -> None:
         """From now on a group is pushed or pulled. Credit of a time before does not count."""
         for queue in self._queues_of(app_key, group):
-            queue.pulled = mode == "pull"
-            for taker in queue.takers:
-                taker.credit = 0
+            queue.set_pulled(mode == "pull")
             self.push_waiting(queue)
 
     def set_retention(self, seconds: float) -> None:
         """Messages are kept so long from now on; those that are there, no longer than they were to be."""
         self.backlog.set_retention(seconds)
-        self.let_pass(self._outbox.now)
+        self._let_happen()
 
     # Small things
 
@@ -243,7 +249,7 @@ class Deliveries:
 
     def _draw_id(self) -> int:
         while True:
-            self._last_id += self._rng.randint(1, 16)
+            self._last_id += 1 + self._rng.getrandbits(4)
             if self._last_id not in self.backlog:
                 return self._last_id
 
@@ -272,8 +278,7 @@ class Deliveries:
     def _push(self, message: Message, connection: Connection) -> None:
         now, before = self._outbox.now, len(message.handed)
         self._hand_out(message, Handed(time=now, via="ws", connection=connection.name, ip=connection.ip))
-        connection.credit -= message.queue.pulled
-        self._outbox.note(pushed, message.id, connection.name, before + 1)
+        self._outbox.recorder.note(now, pushed, message.id, connection.name, before + 1)
         self._outbox.send(
             Send(
                 connection=connection.name,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from tmcfakes.noted import frame_out
 from tmcspec.events import Event, WsOut
@@ -79,10 +78,6 @@ class Outbox:
     def record(self, event: Event) -> None:
         """Something happens now."""
         self.recorder.record(event, now=self.now)
-
-    def note(self, make: Callable[..., Event], *members: Any) -> None:
-        """As `record`, of what `make(*members)` gives, which is made when somebody looks."""
-        self.recorder.note(self.now, make, *members)
 
     def send(self, effect: Send) -> None:
         """A message goes out, and into the trace."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from tmcspec.delivery import Input, State
 from tmcspec.events import Via
@@ -44,8 +45,7 @@ class Handed:
     outcome: Outcome = "pending"
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Settled:
+class Settled(NamedTuple):
     """Where a message was confirmed: the console's third track (S66)."""
 
     time: float
@@ -69,6 +69,8 @@ class Message:
     expires_at: float
     age: int = 0
     user_id: int | None = None
+    nick: str | None = None
+    data_id: int | None = None
     kind: MessageKind = "point_to_point"
     wire: Callable[[Push], bytes] | None = None
     fragments: int = 1
@@ -88,6 +90,48 @@ class Message:
         if timer is Input.CONFIRM_TIMEOUT:
             return self.confirm_by
         return self.due_again if timer is Input.REDELIVERY_DUE else self.expires_at
+
+    def packed(self) -> Packed:
+        """What is remembered of a settled message. Nothing in it can refer to anything, so it is small, and the
+        garbage collector does not look at it again and again.
+        """
+        return (
+            self.topic,
+            self.data_id,
+            self.born,
+            self.expires_at,
+            self.user_id,
+            self.kind,
+            self.state.name,
+            tuple([(each.time, each.via, each.connection, each.ip, each.outcome) for each in self.handed]),
+            self.confirmed and (*self.confirmed,),
+            *self.queue.key,
+        )
+
+
+Packed: TypeAlias = tuple[Any, ...]
+
+
+def unpacked(message_id: int, packed: Packed, queues: Mapping[QueueKey, Queue]) -> Message:
+    """A settled message, from what is remembered of it."""
+    topic, data_id, born, expires_at, user_id, kind, state, handed, confirmed, *key = packed
+    return Message(
+        id=message_id,
+        queue=queues[QueueKey(*key)],
+        letter=None,
+        topic=topic,
+        born=born,
+        expires_at=expires_at,
+        user_id=user_id,
+        data_id=data_id,
+        kind=kind,
+        state=State[state],
+        handed=tuple(
+            Handed(time=time, via=via, connection=connection, ip=ip, outcome=outcome)
+            for time, via, connection, ip, outcome in handed
+        ),
+        confirmed=confirmed and Settled(*confirmed),
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,6 +153,7 @@ class Queue:
     Attributes:
         takers: the connections that take its messages, the longest accepted first.
         pulled: whether they are given only what they pull.
+        credited: those of them that have pulled and not been given all of it yet.
         heap: its waiting messages by age, among stale entries; `Backlog` knows which.
         waiting: how many messages wait.
         unsettled: how many messages are not settled.
@@ -118,6 +163,7 @@ class Queue:
     valve: Valve
     pulled: bool = False
     takers: list[Connection] = field(default_factory=list)
+    credited: list[Connection] = field(default_factory=list)
     heap: list[tuple[int, Message]] = field(default_factory=list)
     waiting: int = 0
     unsettled: int = 0
@@ -125,4 +171,43 @@ class Queue:
 
     def able(self) -> list[Connection]:
         """The connections that can take a message now."""
-        return [each for each in self.takers if each.credit > 0] if self.pulled else self.takers
+        return self.credited if self.pulled else self.takers
+
+    def enter(self, connection: Connection) -> None:
+        """One more takes its messages."""
+        self.takers.append(connection)
+
+    def leave(self, connection: Connection) -> None:
+        """One takes its messages no more."""
+        if connection in self.takers:
+            self.takers.remove(connection)
+        if connection.credit:
+            self.credited.remove(connection)
+            connection.credit = 0
+
+    def grant(self, connection: Connection, credit: int) -> None:
+        """One may be given so many messages. Credit that is left over does not add up."""
+        if not connection.credit:
+            self.credited.append(connection)
+        connection.credit = credit
+
+    def set_pulled(self, pulled: bool) -> None:
+        """From now on its messages are pushed or pulled. Credit of a time before does not count."""
+        self.pulled = pulled
+        for connection in self.credited:
+            connection.credit = 0
+        self.credited.clear()
+
+    def draw(self, rng: random.Random) -> Connection:
+        """One that can take a message now, each as likely as any other, and what it gets is counted (S60:
+        随机选择从分组内的多个连接中选择一个连接下发消息).
+        """
+        able = self.able()
+        place = rng.randrange(len(able)) if len(able) > 1 else 0
+        connection = able[place]
+        if self.pulled:
+            connection.credit -= 1
+            if not connection.credit:
+                able[place] = able[-1]  # their order does not matter
+                able.pop()
+        return connection

@@ -156,6 +156,11 @@ class WebSocketFront:
         await asyncio.gather(*(connection.gone for connection in leaving))
         await server.wait_closed()
 
+    def dismiss(self, code: int, reason: str) -> None:
+        """Closes all connections. The engine is told at once, and knows of none of them any more."""
+        for connection in tuple(self._connections.values()):
+            connection.dismiss(code, reason)
+
     def poke(self) -> None:
         """Lets everything happen that is due: ticks, effects, and the timer for the next deadline."""
         if self._poking:
@@ -278,10 +283,11 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         with self._front.keeping_errors():
             self._wire.receive_data(data)
+            now = self._front.clock.now()  # what came together came at one time
             while events := self._wire.events_received():
                 for event in events:
                     if isinstance(event, Frame):
-                        self._take(event)
+                        self._take(event, now)
                     elif isinstance(event, Request):
                         self._upgrade(event)
             if self._wire.eof_sent and (sent := self._wire.close_sent):
@@ -317,6 +323,9 @@ class _Connection(asyncio.Protocol):
         """Queues what is to be sent, if it still can be; `flush` sends it."""
         if self._wire.state is not OPEN:
             return
+        if effect.opcode == "binary" and effect.fragments == 1:
+            self._wire.send_binary(effect.data)
+            return
         match effect.opcode:
             case "ping":
                 self._wire.send_ping(effect.data)
@@ -351,6 +360,11 @@ class _Connection(asyncio.Protocol):
         self.flush()
         self._linger()
 
+    def dismiss(self, code: int, reason: str) -> None:
+        """Begins the closing handshake, if nobody has, and waits for nothing."""
+        self.close(code, reason)
+        self._end(_End("service", code, reason))
+
     def abort(self) -> None:
         """Ends TCP without a Close frame, behind what was to be sent before."""
         self.flush()
@@ -369,7 +383,7 @@ class _Connection(asyncio.Protocol):
             self._name = self._front.opened(self, request.path)
         self._wire.send_response(response)
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame, now: float) -> None:
         if self._name is None:
             return
         try:
@@ -381,7 +395,7 @@ class _Connection(asyncio.Protocol):
         if message is None:
             return
         opcode, data = message
-        now, service = self._front.clock.now(), self._front.service
+        service = self._front.service
         if opcode is BINARY:
             service.received(self._name, data, now=now)
         else:

@@ -317,3 +317,9 @@ def test_a_shape_that_is_known_is_read_by_the_quick_decoder(monkeypatch: pytest.
     monkeypatch.setattr(tmcspec.frame, "FrameReader", None)
     assert decode(data) == PUSH
     assert decode(encode(Frame(type=1, flag=5))) == Frame(type=1, flag=5, content=())
+
+
+def test_a_million_fields_are_refused_before_they_fill_the_memory() -> None:
+    one = b"\x01\x00\x00\x00\x00\x00\x00"  # a custom field with an empty key and no value
+    with pytest.raises(FrameError, match="more than 50000 custom fields"):
+        decode(b"\x02\x02" + one * 1_000_000 + b"\0\0")
