@@ -1,8 +1,8 @@
 """The vocabulary of traces: everything that can happen in a run.
 
 An event says what was *observed*, by whom it was observed, and no more. The service's own observation is the first
-witness; what a client's adapter reports (`Received`, `Handled`, `ClientStarted`, `ClientError`, `ClientDied`) adds only
-what the wire cannot show.
+witness; what a client's adapter reports (`Received`, `Handled`, `ClientStarted`, `ClientPublished`, `ClientError`,
+`ClientDied`) adds only what the wire cannot show.
 """
 
 from __future__ import annotations
@@ -434,6 +434,18 @@ class ClientError(Event):
     client: str
     error: str
     op: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientPublished(Event):
+    """The client library told the application how its publish of this message ended: well, or with an error."""
+
+    word = "client_published"
+    client: str
+    topic: str
+    content: str
+    ok: bool
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

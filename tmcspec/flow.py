@@ -234,8 +234,12 @@ class Valve:
 
     def reopens(self, *, now: float) -> float:
         """When it may admit again by time alone, after it did not; infinity for never."""
+        self._rate(now)
         slot = inf if self._opened is None else self._opened + self._period
-        return min([slot, *(at for at, _ in self._changes[:1])])
+        moments = [slot, *(at for at, _ in self._changes[:1])]
+        if slot < inf and self._throttle < 1 and self._answers_are_good():
+            moments.append((self._rated + 1) * RATING_PERIOD)  # then slots get shorter, this one too
+        return min(moments)
 
     def pushed(self, *, now: float, since: float) -> None:
         """The oldest message, which had waited `since` then, was pushed."""
@@ -268,6 +272,11 @@ class Valve:
         """Whether nothing was taken for a long time although something waited."""
         return now - self._taken >= self._flow.idle_limit <= now - oldest_since
 
+    def _answers_are_good(self) -> bool:
+        """Whether there were any in this period, and enough of them in time."""
+        answers = self._good + self._bad
+        return answers > 0 and self._good / answers >= self._flow.confirm_ratio
+
     def _rate(self, now: float) -> None:
         """Looks at the answers of a period, when it is over. Where there were none, nothing is known and nothing
         changes.
@@ -275,10 +284,9 @@ class Valve:
         period = int(now // RATING_PERIOD)
         if period == self._rated:
             return
-        if answers := self._good + self._bad:
-            if self._good / answers < self._flow.confirm_ratio:
-                self._throttle = max(LEAST_SHARE, self._throttle * THROTTLE_STEP)
-            else:
-                self._throttle = min(1.0, self._throttle + RECOVERY_STEP)
+        if self._answers_are_good():
+            self._throttle = min(1.0, self._throttle + RECOVERY_STEP)
+        elif self._bad:
+            self._throttle = max(LEAST_SHARE, self._throttle * THROTTLE_STEP)
         self._rated = period
         self._good = self._bad = 0

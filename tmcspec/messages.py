@@ -217,7 +217,7 @@ class Publish:
     flag: int
     topic: str
     content: str
-    session: str | None = None
+    session: str | None = field(default=None, repr=False)  # a user's grant
 
     def to_frame(self) -> Frame:
         fields = [byte("__kind", Kind.DATA), string("topic", self.topic), string("content", self.content)]
@@ -337,9 +337,8 @@ def _read_client_send(frame: Frame) -> ClientMessage:
 
 
 def _read_publish(frame: Frame) -> Publish:
-    topic, content = _text(frame, "topic"), _text(frame, "content")
-    if topic is None or content is None:
-        raise MessageError(f"a publish needs topic and content, not {show(topic)} and {show(content)}")
+    # Whoever sent nothing is told so by the answer to it.
+    topic, content = _text(frame, "topic") or "", _text(frame, "content") or ""
     return Publish(token=frame.token, flag=frame.flag, topic=topic, content=content, session=_text(frame, "session"))
 
 

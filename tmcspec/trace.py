@@ -4,9 +4,9 @@ A run leaves a trace; the clauses judge nothing else. An `Entry` gives an event 
 them down while the run goes on, a `Trace` is what is left.
 
 Secrets stay out. A CONNECT carries a sign, a digest over the app secret that could be searched offline; so does a
-request to the HTTP gateway, and a client may quote that one wherever it gives a reason. An `Entry` masks signs in the
-bytes and texts it holds, length kept, and the service records what it found of a CONNECT's as `Signed`. So whoever
-makes the entries, a trace can be published as it is.
+request to the HTTP gateway, and a client may quote that one wherever it gives a reason. A publish may carry a session,
+the grant of a user. An `Entry` masks signs and sessions in the bytes and texts it holds, length kept, and the service
+records what it found of a CONNECT's sign as `Signed`. So whoever makes the entries, a trace can be published as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from tmcspec.events import ClientError, Closed, Event, Failed, FrameIn, WsIn
+from tmcspec.events import ClientError, ClientPublished, Closed, Event, Failed, FrameIn, WsIn
 from tmcspec.frame import Frame, MessageType
 from tmcspec.frame_reader import STATUS_PHRASE, FrameReader
 from tmcspec.frame_values import FieldValue, show
@@ -34,6 +34,9 @@ INTEGER_LIMIT = 2**63
 
 #: So many entries fit into the memory of a small machine. The largest case of the suites, a burst, makes some 60,000.
 ENTRY_LIMIT = 1_000_000
+
+#: Bytes of a run without end after which half of its trace is forgotten; so at most some three times as many are kept.
+WEIGHT_LIMIT = 128 * 2**20
 
 
 class TraceError(ValueError):
@@ -64,7 +67,7 @@ class Entry:
             raise TraceError(f"seq must be an integer from 1 to 2^63 - 1, not {show(self.seq)}")
         if not 0 <= self.time < TIME_LIMIT:
             raise TraceError(f"time must be in seconds since the start, from 0 to 2^53, not {show(self.time)}")
-        if isinstance(self.event, FrameIn | WsIn | ClientError | Closed | Failed):
+        if isinstance(self.event, FrameIn | WsIn | ClientError | ClientPublished | Closed | Failed):
             object.__setattr__(self, "event", _masked(self.event))
 
     def check_follows(self, before: Entry) -> None:
@@ -128,7 +131,8 @@ class Recorder:
         limit: how many entries there may be. It is the last line of defence against a run without end: whoever feeds a
             recorder stops a client that floods it long before.
         keep: of a run that is meant to have no end, the latest entries that are kept, at least so many; the older ones
-            are forgotten, and there is no limit. None keeps all.
+            are forgotten, and there is no limit. None keeps all. When what is recorded is large (see `weigh`), less is
+            kept.
 
     Raises:
         ValueError: `limit` or `keep` is less than 1.
@@ -140,7 +144,7 @@ class Recorder:
         1
     """
 
-    __slots__ = ("_entries", "_forgotten", "_full", "_keep", "_last", "_now", "_rows", "limit", "listeners")
+    __slots__ = ("_entries", "_forgotten", "_full", "_keep", "_last", "_now", "_rows", "_weight", "limit", "listeners")
 
     def __init__(
         self, *, listeners: Iterable[Callable[[Entry], None]] = (), limit: int = ENTRY_LIMIT, keep: int | None = None
@@ -159,6 +163,7 @@ class Recorder:
         self._full = self._room()
         self._now: float = 0.0  # the last `now`, and what it was rounded to
         self._last = 0.0
+        self._weight = 0
 
     @property
     def entries(self) -> list[Entry]:
@@ -224,6 +229,15 @@ class Recorder:
             self._make_room()
         self._rows += (self._last, make, members)
 
+    def weigh(self, size: int) -> None:
+        """What was just recorded holds so many bytes. Where the latest entries are kept, too many bytes make that
+        fewer: else some large frames after the other would fill the memory.
+        """
+        self._weight += size
+        if self._weight > WEIGHT_LIMIT and self._keep is not None:
+            self._weight = 0
+            self._forget((self.last - self._forgotten) // 2)
+
     def _room(self) -> int:
         """How long the rows may become. A quarter more than is kept: then forgetting costs nothing worth counting."""
         most = self.limit - self._forgotten if self._keep is None else self._keep + max(1, self._keep // 4)
@@ -236,7 +250,9 @@ class Recorder:
                 f"the trace is full: it has {self.last} entries, and {self.limit} is the limit; "
                 "let a run do less, or give its Recorder a higher limit"
             )
-        surplus = self.last - self._forgotten - self._keep
+        self._forget(self.last - self._forgotten - self._keep)
+
+    def _forget(self, surplus: int) -> None:
         old = min(surplus, len(self._entries))
         del self._entries[:old]
         del self._rows[: 3 * (surplus - old)]
@@ -253,6 +269,11 @@ def _rounded(now: float) -> float:
 # key, a format with a length, that length, and the hexadecimal digits that the value begins with.
 _SIGN = re.compile(rb"(?:(\x04\0{3})|\0{3}\x04)[Ss][Ii][Gg][Nn][^\0\2-\6](.{4})([0-9A-Fa-f]*)", re.DOTALL)
 
+# The same for the custom field `session`, whose value is text.
+_SESSION = re.compile(
+    rb"(?:(\x07\0{3})|\0{3}\x07)[Ss][Ee][Ss][Ss][Ii][Oo][Nn][^\0\2-\6](.{4})([0-9A-Za-z]*)", re.DOTALL
+)
+
 # Digests that stand elsewhere: 32 digits of MD5, 64 of SHA-256, or what damage left of them. No other field of a
 # CONNECT has that many in a row: decimal ids have 19, the timestamp of the C# client 18.
 _DIGEST = re.compile("[0-9A-Fa-f]{20,}")
@@ -267,9 +288,9 @@ _QUOTED_BYTES = re.compile(_QUOTED.pattern.encode(), re.IGNORECASE)
 def _masked(event: Event) -> Event:
     """The same event with asterisks for signs. Length and layout stay: a frame still decodes like the original."""
     match event:
-        case ClientError():
+        case ClientError(error=str(error)) | ClientPublished(error=str(error)):
             # Libraries report requests that went wrong with their address, which holds a sign, too.
-            return replace(event, error=_DIGEST.sub(_asterisks, event.error))
+            return replace(event, error=_DIGEST.sub(_asterisks, error))
         case Closed():
             # The text of the Close frame, which came as `WsIn`.
             return replace(event, reason=_DIGEST.sub(_asterisks, event.reason))
@@ -280,6 +301,8 @@ def _masked(event: Event) -> Event:
             return replace(event, data=_without_signs(event.data))
         case FrameIn(frame=frame) if _may_hold_sign(frame):
             return replace(event, data=_without_signs(event.data))
+        case FrameIn(frame=frame) if frame is not None and _has(frame, "session"):
+            return replace(event, data=_without(_SESSION, event.data))
         case FrameIn() if _QUOTED_BYTES.search(event.data):
             return replace(event, data=_without_quoted_signs(event.data))
     return event
@@ -297,17 +320,26 @@ def _may_hold_sign(frame: Frame | None) -> bool:
     """A CONNECT, whatever looks like one with another type, and whatever is damaged: it may have been one."""
     if frame is None or frame.anomalies or frame.type == MessageType.CONNECT:
         return True
-    return any(key is not None and key.lower() == "sign" for key, _, _ in frame.content or ())
+    return _has(frame, "sign")
+
+
+def _has(frame: Frame, name: str) -> bool:
+    return any(key is not None and key.lower() == name for key, _, _ in frame.content or ())
 
 
 def _without_signs(data: bytes) -> bytes:
+    return _DIGEST_BYTES.sub(_asterisk_bytes, _without(_SESSION, _without(_SIGN, data)))
+
+
+def _without(secret: re.Pattern[bytes], data: bytes) -> bytes:
+    """The bytes with asterisks for the value of a secret field."""
     clean = bytearray(data)
-    for found in _SIGN.finditer(data):
+    for found in secret.finditer(data):
         # The length may be wrong, so the digits count, too.
         length = int.from_bytes(found[2], "little" if found[1] else "big", signed=True)
         start, end = found.start(3), max(found.end(3), min(found.start(3) + length, len(data)))
         clean[start:end] = b"*" * (end - start)
-    return _DIGEST_BYTES.sub(_asterisk_bytes, bytes(clean))
+    return bytes(clean)
 
 
 def _without_quoted_signs(data: bytes) -> bytes:

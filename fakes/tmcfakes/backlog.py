@@ -25,6 +25,9 @@ from tmcspec.timing import Timing
 #: So many settled messages are remembered, the latest: some 100 MB at the most.
 REMEMBERED = 200_000
 
+#: So many timers may mean nothing any more before somebody looks.
+SPARE_TIMERS = 10_000
+
 
 class Backlog:
     """All messages of a service.
@@ -167,16 +170,19 @@ class _Timers:
     side by side are nothing that the garbage collector has to look at, and hold on to no message.
     """
 
-    __slots__ = ("_ids", "_kind", "_unsettled", "dues")
+    __slots__ = ("_ids", "_kind", "_room", "_unsettled", "dues")
 
     def __init__(self, kind: Input, unsettled: Mapping[int, Message]) -> None:
         self.dues: deque[float] = deque()
         self._ids: deque[int] = deque()
         self._kind = kind
+        self._room = SPARE_TIMERS
         self._unsettled = unsettled
 
     def start(self, due: float, message: Message) -> None:
         """One more, which runs out last."""
+        if len(self._ids) >= self._room:
+            self._compact()
         self.dues.append(due)
         self._ids.append(message.id)
 
@@ -194,8 +200,23 @@ class _Timers:
         return self.dues[0] if self.dues else None
 
     def _meant(self) -> Message | None:
-        """The message that the first timer still means something to. One that means nothing now never will again."""
-        message = self._unsettled.get(self._ids[0])
-        if message is None or message.runs_out(self._kind) != self.dues[0] or not changes(message.state, self._kind):
+        """The message that the first timer still means something to."""
+        return self._meaning(self._ids[0], self.dues[0])
+
+    def _meaning(self, message_id: int, due: float) -> Message | None:
+        """The message that a timer still means something to. One that means nothing now never will again."""
+        message = self._unsettled.get(message_id)
+        if message is None or message.runs_out(self._kind) != due or not changes(message.state, self._kind):
             return None
         return message
+
+    def _compact(self) -> None:
+        """Drops what means nothing any more: behind one message that nobody settles, a day of timers would gather."""
+        kept = [
+            (number, due)
+            for number, due in zip(self._ids, self.dues, strict=True)
+            if self._meaning(number, due) is not None
+        ]
+        self._ids = deque(number for number, _ in kept)
+        self.dues = deque(due for _, due in kept)
+        self._room = 2 * len(kept) + SPARE_TIMERS

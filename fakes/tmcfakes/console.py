@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import inf
+from typing import get_args
 
 from tmcfakes.delivering import Deliveries
 from tmcfakes.directory import PLATFORM, Application, Directory, GroupSetting, Relation, User
@@ -31,6 +32,7 @@ from tmcspec.events import (
 from tmcspec.flow import Mode, check_value
 from tmcspec.frame_values import show
 from tmcspec.routing import DEFAULT_GROUP, EVERYTHING, GROUP_LIMIT, check_group_name, check_topics
+from tmcspec.trace import TIME_LIMIT
 
 
 class ConsoleError(ValueError):
@@ -74,11 +76,15 @@ class Console:
             until: when the grant ends, in seconds of service time; None for never.
 
         Raises:
-            ConsoleError: no such app, no such nick, or a number that is another user's.
+            ConsoleError: no such app, no such nick, a number that is another user's or none, or an end that is no time.
         """
         app = self._app(app_key)
         if not nick:
             raise ConsoleError("nick", "a nick must not be empty")
+        if not _can_be_written(nick):
+            raise ConsoleError("nick", f"a nick must be text that UTF-8 can write, not {show(nick)}")
+        if until is not None and not -TIME_LIMIT < until < TIME_LIMIT:
+            raise ConsoleError("until", f"a grant ends at some time in seconds, or never (None); not {until!r}")
         try:
             user = self.directory.meet(nick, platform=platform, user_id=user_id)
         except ValueError as error:
@@ -95,7 +101,8 @@ class Console:
         self._outbox.record(Authorised(app_key=app_key, user_id=user.user_id, nick=user.nick, until=self.now))
 
     def permit(self, app_key: str, nick: str, *, topics: Sequence[str] | None = None, platform: str = PLATFORM) -> None:
-        """An app takes a user's messages about these topics and no others; None for all that it has subscribed to.
+        """An app takes a user's messages about these topics and no others; None, or `*` among them, for all that it has
+        subscribed to.
 
         Raises:
             ConsoleError: no such app or user, the grant is over, or a topic that the app has not subscribed to.
@@ -104,7 +111,7 @@ class Console:
         relation = self._relation(app, nick, platform)
         if self.now >= relation.until:
             raise ConsoleError("session", f"the grant of {show(nick)} for app {app_key!r} is over")
-        chosen = None if topics is None else self._topics(app, topics)
+        chosen = None if topics is None or EVERYTHING in topics else self._topics(app, topics)
         relation.permitted.replace([EVERYTHING] if chosen is None else chosen, now=self.now, cache=self.directory.cache)
         relation.created = self.now if relation.created is None else relation.created
         relation.modified = self.now
@@ -203,16 +210,17 @@ class Console:
         for topic in topics:
             if app.topic_groups.get(topic) != group:
                 raise ConsoleError("topics", f"the topic {show(topic)} is not bound to group {group!r}")
-        self._bind(app, topics, None)
+        self._bind(app, dict.fromkeys(topics), None)
 
     def subscribe(self, app_key: str, topics: Sequence[str] | None) -> None:
-        """An app has subscribed to these topics and no others; None for all, none of them to nothing at all.
+        """An app has subscribed to these topics and no others; None, or `*` among them, for all, none of them to
+        nothing at all.
 
         Raises:
             ConsoleError: no such app, or what is no name for a topic.
         """
         app = self._app(app_key)
-        chosen = None if topics is None else self._names(topics)
+        chosen = None if topics is None or EVERYTHING in topics else self._names(topics)
         app.subscribed.replace([EVERYTHING] if chosen is None else chosen, now=self.now, cache=self.directory.cache)
         self._outbox.record(Subscribed(app_key=app_key, topics=chosen))
 
@@ -232,9 +240,17 @@ class Console:
         self._outbox.record(FlowSet(app_key=app_key, group=group, value=value))
         self._deliveries.set_flow(app_key, group, value)
 
+    def tell_flow(self, app_key: str, group: str) -> None:
+        """Writes down the flow value that a group has without anybody having set one."""
+        if (value := self._deliveries.flow.value) is not None:
+            self._outbox.record(FlowSet(app_key=app_key, group=group, value=value))
+
     def set_mode(self, app_key: str, group: str, mode: Mode) -> None:
-        """From now on a group is pushed, or pulled. Raises ConsoleError: no such app or group."""
-        self._group(self._app(app_key), group).mode = mode
+        """From now on a group is pushed, or pulled. Raises ConsoleError: no such app or group, or another mode."""
+        setting = self._group(self._app(app_key), group)
+        if mode not in get_args(Mode):
+            raise ConsoleError("mode", f"mode is {show(mode)}; valid: {', '.join(get_args(Mode))}")
+        setting.mode = mode
         self._outbox.record(ModeSet(app_key=app_key, group=group, mode=mode))
         self._deliveries.set_mode(app_key, group, mode)
 
@@ -243,10 +259,12 @@ class Console:
         紧急情况下会进一步减少保留时间).
 
         Raises:
-            ConsoleError: `seconds` is not more than 0 and finite.
+            ConsoleError: `seconds` is not more than 0, or what a trace cannot hold.
         """
-        if not 0 < seconds < inf:
-            raise ConsoleError("retention", f"retention must be more than 0 seconds and finite, not {seconds!r}")
+        if not 0 < seconds < TIME_LIMIT:
+            raise ConsoleError(
+                "retention", f"retention must be more than 0 and less than 2^53 seconds, not {seconds!r}"
+            )
         self._outbox.record(RetentionSet(seconds=seconds))
         self._deliveries.set_retention(seconds)
 
@@ -307,6 +325,7 @@ class Console:
     def _create_group(self, app: Application, group: str) -> None:
         app.groups[group] = GroupSetting()
         self._outbox.record(GroupCreated(app_key=app.key, group=group))
+        self.tell_flow(app.key, group)
 
     def _bind(self, app: Application, topics: Iterable[str], group: str | None) -> None:
         for topic in topics:
@@ -332,6 +351,15 @@ class Console:
                     f"app {app.key!r} has not subscribed to {show(topic)}; it has: {_some(app.subscribed.names())}",
                 )
         return names
+
+
+def _can_be_written(text: str) -> bool:
+    """Whether pushes can carry it: no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _some(names: Iterable[str]) -> str:

@@ -56,6 +56,8 @@ class Deliveries:
     def deadline(self) -> float | None:
         """When something happens by time alone; None when nothing will."""
         first = self.backlog.deadline()
+        for due, _ in self._outbox.later[:1]:
+            first = due if first is None else min(first, due)
         for key, queue in tuple(self._held.items()):
             if not (queue.waiting and queue.able()):
                 del self._held[key]  # nobody is there any more whom it could be pushed to
@@ -85,6 +87,7 @@ class Deliveries:
             touched[queue.key] = queue
         for queue in touched.values():
             self.push_waiting(queue)
+        self._outbox.release()
 
     def produce(
         self,
@@ -212,6 +215,11 @@ class Deliveries:
         return True
 
     # What an operator does
+
+    @property
+    def flow(self) -> Flow:
+        """The rules of flow control."""
+        return self._flow
 
     def drop(self, app_key: str, group: str) -> None:
         """The messages of a group that was deleted are lost. One that is created under its name begins anew."""

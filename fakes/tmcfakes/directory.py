@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tmcfakes.handshake import App
+from tmcspec import ids
 from tmcspec.events import Id
 from tmcspec.flow import Mode
 from tmcspec.routing import DEFAULT_GROUP, EVERYTHING, Fading, Route, covers, receives, route
@@ -170,10 +171,10 @@ class Directory:
         """A user that the service knows from now on, if it did not before.
 
         Raises:
-            ValueError: the nick has another number, or the number another nick.
+            ValueError: the nick has another number, the number another nick, or no push can carry it.
         """
         known = self.users.get((platform, nick))
-        number = Id(self._draw_number() if user_id is None else user_id)
+        number = Id(self._draw_number() if user_id is None else ids.check(user_id))
         if known is not None:
             if user_id not in (None, known.user_id):
                 raise ValueError(f"user {nick!r} has the number {known.user_id}, not {user_id}")

@@ -74,6 +74,7 @@ class Outbox:
     recorder: Recorder
     now: float = 0.0
     effects: list[Effect] = field(default_factory=list)
+    later: list[tuple[float, Send]] = field(default_factory=list)  # kept back until then
 
     def record(self, event: Event) -> None:
         """Something happens now."""
@@ -86,6 +87,20 @@ class Outbox:
         else:
             self.record(WsOut(connection=effect.connection, opcode=effect.opcode, data=effect.data))
         self.effects.append(effect)
+
+    def keep_back(self, effect: Send, *, seconds: float) -> None:
+        """A message goes out so much later."""
+        self.later.append((self.now + seconds, effect))
+        self.later.sort(key=lambda kept: kept[0])
+
+    def forget(self, connection: str) -> None:
+        """A connection has ended, and nothing goes out on it any more."""
+        self.later = [(due, send) for due, send in self.later if send.connection != connection]
+
+    def release(self) -> None:
+        """What was kept back until now goes out."""
+        while self.later and self.later[0][0] <= self.now:
+            self.send(self.later.pop(0)[1])
 
     def drain(self) -> list[Effect]:
         """The effects so far, each handed out once."""

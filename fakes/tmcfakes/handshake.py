@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from math import inf
 from typing import NamedTuple
 
 from tmcspec.events import SignFinding
@@ -136,17 +137,21 @@ class AckScript:
         silent: do not answer at all.
         token: False answers success without a token. The service then does not take the connection for accepted.
         flag: answer with this flag instead of the one that was sent. The service takes the connection for accepted.
+        delay: answer so many seconds of service time later, >= 0 and finite; of a SENDACK only.
 
     Raises:
-        ValueError: a code or flag that a frame cannot carry.
+        ValueError: a code or flag that a frame cannot carry, or no delay.
     """
 
     refuse: tuple[int, str | None] | None = None
     silent: bool = False
     token: bool = True
     flag: int | None = None
+    delay: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.delay < inf:
+            raise ValueError(f"a delay must be 0 seconds or more and finite, not {self.delay!r}")
         if self.refuse is not None and not 0 <= self.refuse[0] < 2**31:
             raise ValueError(f"the code of a refusal must be 0 to {2**31 - 1}, not {self.refuse[0]!r}")
         if self.flag is not None and not 0 <= self.flag < 2**31:

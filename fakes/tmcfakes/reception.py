@@ -33,6 +33,7 @@ class Reception:
 
     Attributes:
         ack_scripts: how the next CONNECTs are answered, one script each.
+        sendack_scripts: how the next publishes are answered, one script each.
         confirms_to_lose: how many of the next confirms are not acted on.
     """
 
@@ -48,6 +49,7 @@ class Reception:
         server_ip: str,
     ) -> None:
         self.ack_scripts: deque[AckScript] = deque()
+        self.sendack_scripts: deque[AckScript] = deque()
         self.confirms_to_lose = 0
         self._directory = directory
         self._connections = connections
@@ -89,6 +91,14 @@ class Reception:
         else:
             self._deliveries.confirm(message_id, connection.queue, via="ws", connection=connection.name)
 
+    def token(self, key: QueueKey) -> str:
+        """The token of who consumes a queue: one for each identity, not for each connection (observed: reference
+        server).
+        """
+        if key not in self._tokens:
+            self._tokens[key] = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        return self._tokens[key]
+
     def _connect(self, connection: Connection, connect: Connect, version: int) -> None:
         app = self._directory.apps.get(connect.app_key)
         finding, refusal = inspect(
@@ -120,10 +130,7 @@ class Reception:
 
     def _accept(self, connection: Connection, connect: Connect, flag: int) -> None:
         key = QueueKey(connect.app_key, connect.group, connection.environment)
-        # One token for each identity, not for each connection (observed: reference server).
-        if key not in self._tokens:
-            self._tokens[key] = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-        token, queue = self._tokens[key], self._deliveries.queue(key)
+        token, queue = self.token(key), self._deliveries.queue(key)
         self._connections.accept(connection, queue, token)
         connection.ip = chain(intranet=intranet_ip(connect), public=connection.peer, server=self._server_ip)
         self._outbox.record(
@@ -139,19 +146,27 @@ class Reception:
         self._deliveries.push_waiting(queue)
 
     def _publish(self, connection: Connection, queue: Queue, said: Publish) -> None:
+        script = AckScript()
+        if self.sendack_scripts:
+            script = self.sendack_scripts.popleft()
+            self._outbox.record(Fault(name="sendack", target=connection.name, detail=repr(script)))
         refusal = self._publishing.publish(
             app_key=queue.key.app_key, topic=said.topic, content=said.content, via="ws", connection=connection.name
         )
-        if said.flag <= 0:
-            return  # there is nothing that an answer could be told by
-        if refusal is None:
-            self._answer(connection, SendAck(token=connection.token, flag=said.flag))
+        if said.flag <= 0 or script.silent:
+            return  # without a flag there is nothing that an answer could be told by
+        code, phrase = script.refuse or refusal or (0, None)
+        answer = SendAck(
+            token=connection.token if script.token else None,
+            flag=said.flag if script.flag is None else script.flag,
+            status_code=code,
+            status_phrase=phrase,
+        )
+        if script.delay:
+            late = Send(connection=connection.name, data=connection.written(answer))
+            self._outbox.keep_back(late, seconds=script.delay)
         else:
-            code, phrase = refusal
-            self._answer(
-                connection,
-                SendAck(token=connection.token, flag=said.flag, status_code=code, status_phrase=phrase),
-            )
+            self._answer(connection, answer)
 
     def _answer(self, connection: Connection, message: ConnectAck | SendAck) -> None:
         self._outbox.send(Send(connection=connection.name, data=connection.written(message)))

@@ -96,6 +96,10 @@ class Service(Tampering):
             server_ip=server_ip,
         )
 
+        for app in self._directory.apps.values():
+            for group in app.groups:
+                self._console.tell_flow(app.key, group)
+
     # What happens to the service
 
     def opened(
@@ -121,11 +125,12 @@ class Service(Tampering):
         found = self._connections.get(connection)
         message_id = confirmed_id(data)
         if message_id is not None:
-            self._outbox.note(frame_in, connection, data)
+            self._outbox.recorder.note(now, frame_in, connection, data)
             self._reception.confirm(found, message_id)
             return
         event = FrameIn(connection=connection, data=data)
         self._outbox.record(event)
+        self._outbox.recorder.weigh(len(data))
         if event.frame is not None:
             self._reception.read(found, event.frame)
 
@@ -137,6 +142,7 @@ class Service(Tampering):
         self._deliveries.let_pass(now)
         self._connections.get(connection)
         self._outbox.record(WsIn(connection=connection, opcode=opcode, data=data))
+        self._outbox.recorder.weigh(len(data))
 
     def closed(
         self,
@@ -150,6 +156,7 @@ class Service(Tampering):
         """A connection ended. What was pushed on it and not settled keeps ageing."""
         self._deliveries.let_pass(now)
         self._connections.remove(self._connections.get(connection))
+        self._outbox.forget(connection)
         self._outbox.record(Closed(connection=connection, by=by, code=code, reason=reason))
 
     def produce(
@@ -239,8 +246,10 @@ class Service(Tampering):
         """
         self._deliveries.let_pass(now)
         user = self._directory.user(user_id=user_id, nick=nick)
-        if user is None:
-            who = f"nick {nick!r}" if user_id is None else f"user_id {user_id!r}"
+        if user is None or nick not in (None, user.nick):
+            given = [f"user_id {user_id!r}"] if user_id is not None else []
+            given += [f"nick {nick!r}"] if nick is not None or not given else []
+            who = " and ".join(given)
             raise ValueError(f"no user with {who} has ever granted an app access; authorise the user for an app first")
         ids: dict[str, int] = {}
         for app in self._directory.audience(user, topic, now=now):
@@ -373,6 +382,22 @@ class Service(Tampering):
     ) -> tuple[str, ...]:
         """Where messages of a group go, the longest accepted first. Raises ValueError: no such app or group."""
         return tuple(each.name for each in self._queue(app_key, group, environment).takers)
+
+    def queue(self, app_key: str, group: str = "default", environment: Environment = "production") -> Queue:
+        """The queue of a group. Raises ValueError: no such app or group."""
+        return self._queue(app_key, group, environment)
+
+    def about(self, queue: Queue, topic: str, data_id: int) -> list[Message]:
+        """The messages of a queue about a business object, but for those that were settled long ago."""
+        return self._deliveries.backlog.about(queue, topic, data_id)
+
+    def token(self, queue: Queue) -> str:
+        """The token that whoever takes the messages of a queue is given."""
+        return self._reception.token(queue.key)
+
+    def epoch(self, time: float) -> int:
+        """Service time as epoch milliseconds."""
+        return self._deliveries.epoch(time)
 
     # Small things
 

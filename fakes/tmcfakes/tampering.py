@@ -22,6 +22,10 @@ class Tampering:
         """The next CONNECTs are answered like this, one script each. Traced as a fault when it happens."""
         self._reception.ack_scripts.extend(scripts)
 
+    def script_sendacks(self, *scripts: AckScript) -> None:
+        """The next publishes over WebSocket are answered like this, one script each. Traced as a fault, then."""
+        self._reception.sendack_scripts.extend(scripts)
+
     def lose_confirms(self, count: int) -> None:
         """The next `count` confirms on accepted connections get lost: traced, not acted on.
 

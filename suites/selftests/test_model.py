@@ -155,6 +155,16 @@ def test_in_pull_mode_a_connection_gets_no_more_than_it_pulled() -> None:
     assert deliveries() == PULL_CREDIT + 11
 
 
+def test_credit_ends_with_the_mode_of_its_own_queue_alone() -> None:
+    model = Model(flow=Flow(pull_credit=5))
+    for connection, queue in (("c1", "q"), ("c2", "another")):
+        model.set_mode(queue, "pull")
+        model.connect(connection, queue)
+        model.pull(connection)
+    model.set_mode("q", "pull")
+    assert {name: taker.credit for name, taker in model.takers.items()} == {"c1": 0, "c2": 5}
+
+
 def test_a_pull_where_messages_are_pushed_changes_nothing(model: Model) -> None:
     model.pull("c")
     assert model.takers["c"].credit == 0

@@ -10,7 +10,7 @@ from service_by_hand import ONE, TWO, World
 from tmcfakes.service import Effect
 from tmcspec.delivery import State
 from tmcspec.events import Expired, FrameIn, FrameOut, Id, Opened, WsIn
-from tmcspec.frame import Frame, MessageType, byte, decode, encode, string, void
+from tmcspec.frame import Frame, MessageType, byte, decode, encode, string
 from tmcspec.messages import Confirm, Publish, PullRequest, SendAck, from_service
 from tmcspec.trace import Recorder
 
@@ -108,7 +108,9 @@ ODD = {
     "an unknown message type": encode(Frame(type=4)),
     "an unknown kind": encode(Frame(type=MessageType.SEND, content=(byte("__kind", 9),))),
     "an id that is text": encode(Frame(type=MessageType.SEND, content=(byte("__kind", 2), string("id", "7")))),
-    "a publish without topic": encode(Frame(type=MessageType.SEND, content=(byte("__kind", 3), void("topic")))),
+    "a publish with a topic that is no text": encode(
+        Frame(type=MessageType.SEND, content=(byte("__kind", 3), byte("topic", 1)))
+    ),
 }
 
 

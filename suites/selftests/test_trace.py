@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from math import inf, nan
 from typing import Any
 
@@ -12,11 +13,23 @@ from hypothesis import strategies as st
 
 from tmcspec import events as vocabulary
 from tmcspec import strategies
-from tmcspec.events import EVENTS, ClientError, Closed, Event, Failed, FrameIn, FrameOut, Id, Opened, WsIn
+from tmcspec.events import (
+    EVENTS,
+    ClientError,
+    ClientPublished,
+    Closed,
+    Event,
+    Failed,
+    FrameIn,
+    FrameOut,
+    Id,
+    Opened,
+    WsIn,
+    decoded,
+)
 from tmcspec.frame import Frame, MessageType, byte, encode, int16, int64, raw, string
 from tmcspec.messages import Confirm, Connect, Fail, Publish, SendAck, from_client
 from tmcspec.signing import sign
-from tmcspec.events import decoded
 from tmcspec.trace import ENTRY_LIMIT, Entry, Recorder, Trace, TraceError
 from tmcspec.trace_file import dump
 
@@ -256,8 +269,12 @@ def test_a_connect_that_comes_as_text_shows_no_sign() -> None:
 
 def test_an_error_of_the_client_library_shows_no_sign() -> None:
     error = f"HTTP 500 for http://127.0.0.1:8091/router/rest?app_key=1023&sign={SHA256}&v=2.0"
+    clean = error.replace(SHA256, "*" * 64)
     held = entry(event=ClientError(client="c", error=error)).event
-    assert held == ClientError(client="c", error=error.replace(SHA256, "*" * 64))
+    assert held == ClientError(client="c", error=clean)
+    for told, kept in ((error, clean), (None, None)):
+        ended = ClientPublished(client="c", topic="t", content="{}", ok=not told, error=told)
+        assert entry(event=ended).event == replace(ended, error=kept)
 
 
 @pytest.mark.parametrize("signature", [MD5, MD5.lower(), SHA256, MD5[:5]])
@@ -328,6 +345,19 @@ def test_the_reason_of_a_close_shows_no_sign(by: Any) -> None:
 def test_bytes_that_are_no_frame_show_no_sign_either() -> None:
     held = entry(event=FrameIn(connection="c1", data=MD5.encode())).event
     assert held == FrameIn(connection="c1", data=b"*" * 32)
+
+
+def test_a_publish_shows_no_session_and_keeps_all_else() -> None:
+    said = Publish(token="t", flag=1, topic="t", content=f"session {MD5}", session="6100e08f3d6c")
+    held = received(encode(said.to_frame()))
+    assert "6100e08f3d6c" not in repr(said)
+    assert held.frame == replace(said, session="*" * 12).to_frame()
+
+
+def test_a_damaged_publish_shows_no_session_either() -> None:
+    data = encode(Publish(token="t", flag=1, topic="t", content="c", session="6100e08f3d6c").to_frame())
+    for end in range(len(data)):
+        assert b"6100e08f" not in received(data[:end]).data
 
 
 def test_digests_in_other_frames_are_left_alone() -> None:

@@ -15,7 +15,21 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from tmcspec import __version__, strategies, trace_file
-from tmcspec.events import EVENTS, Advanced, Closed, Event, FrameIn, Handled, Id, Opened, Produced, Received, WsIn
+from tmcspec.events import (
+    EVENTS,
+    Advanced,
+    Closed,
+    Event,
+    FrameIn,
+    Handled,
+    HttpIn,
+    Id,
+    Opened,
+    Permitted,
+    Produced,
+    Received,
+    WsIn,
+)
 from tmcspec.frame import encode
 from tmcspec.messages import Confirm
 from tmcspec.trace import Entry, Trace, TraceError
@@ -316,6 +330,34 @@ def test_an_id_may_be_what_a_lossy_reader_reports(text: str) -> None:
     event = parse(changed(4, message=text)).entries[2].event
     assert isinstance(event, Produced)
     assert event.message == int(text)
+
+
+PERMITTED = {"seq": 1, "time": 0, "event": "permitted", "app_key": "1", "user_id": "7"}
+HTTP_IN = {"seq": 1, "time": 0, "event": "http_in", "request": 1, "method": None, "app_key": None, "sign": "missing"}
+
+
+@pytest.mark.parametrize("topics", ["a", ["a", 1], ["a", None], [["a"]], {"a": "b"}, 0])
+def test_a_list_of_strings_holds_nothing_else(topics: object) -> None:
+    with pytest.raises(TraceError, match=r'^"topics" is .*; valid: an array of strings or null$'):
+        entry_from_json(PERMITTED | {"topics": topics})
+
+
+@pytest.mark.parametrize("topics", [(), ("b", "a", "")])
+def test_a_list_of_strings_is_read_in_its_order(topics: tuple[str, ...]) -> None:
+    event = entry_from_json(PERMITTED | {"topics": list(topics)}).event
+    assert event == Permitted(app_key="1", user_id=Id(7), topics=topics)
+
+
+@pytest.mark.parametrize("arguments", [None, "a", {"a": "b"}, ["a"], [["a"]], [["a", "b", "c"]], [["a", 1]], [[]]])
+def test_a_list_of_pairs_holds_nothing_else(arguments: object) -> None:
+    with pytest.raises(TraceError, match=r'^"arguments" is .*; valid: an array of pairs of strings$'):
+        entry_from_json(HTTP_IN | {"arguments": arguments})
+
+
+def test_a_list_of_pairs_is_read_in_its_order() -> None:
+    event = entry_from_json(HTTP_IN | {"arguments": [["b", "2"], ["a", ""]]}).event
+    assert isinstance(event, HttpIn)
+    assert event.arguments == (("b", "2"), ("a", ""))
 
 
 def test_a_refused_value_is_shown_in_short() -> None:
