@@ -25,39 +25,70 @@ from tmcspec.clauses.history import History
 from tmcspec.events import (
     Accepted,
     Advanced,
+    Authorised,
+    Cancelled,
     ClientDied,
     ClientError,
+    ClientPublished,
     ClientStarted,
     ClientStopped,
     Closed,
     Confirmed,
+    Consumed,
+    Dropped,
     Event,
     Expired,
     Failed,
     Fault,
+    FlowSet,
     FrameIn,
     FrameOut,
+    GroupCreated,
+    GroupDeleted,
     Handled,
+    HttpIn,
+    HttpOut,
     Id,
+    ModeSet,
     Opened,
+    Permitted,
     Produced,
+    Published,
     Pushed,
     Received,
     Refused,
+    RetentionSet,
     Signed,
+    Subscribed,
+    TopicGrouped,
     UnknownConfirm,
+    UserGrouped,
     WsIn,
     WsOut,
 )
 from tmcspec.frame import Frame, encode
 from tmcspec.instruction import Instruction
-from tmcspec.messages import ClientMessage, Confirm, Connect, ConnectAck, Fail, PullRequest, Push, ServiceMessage
+from tmcspec.messages import (
+    ClientMessage,
+    Confirm,
+    Connect,
+    ConnectAck,
+    Fail,
+    Publish,
+    PullRequest,
+    Push,
+    SendAck,
+    ServiceMessage,
+)
+from tmcspec.routing import Environment, MessageKind, Routed
 from tmcspec.trace import Entry, Recorder, Trace, World
 
 EPOCH_MS = 1_767_225_600_000
 APP, GROUP, TOKEN = "12129701", "default", "0b94b7cc-6d32-4b4a-9d34-2f4f3ac0a2b1"
 CLIENT = "client"
 TOPIC = "taobao_trade_TradeCreate"
+USER = 2065498642
+CONSUME, CONFIRM = "taobao.tmc.messages.consume", "taobao.tmc.messages.confirm"
 
 #: What a handler is shown when a story does not say otherwise.
 AS_SENT = "as sent"
@@ -90,6 +121,9 @@ class Story:
         self.connection = "c0"
         self._advanced = 0.0
         self._connections = 0
+        self._environments: dict[str, Environment] = {}
+        self._asked: dict[str, str] = {}
+        self._requests = 0
         self._recorder = Recorder()
         self._messages: dict[int, Produced] = {}
         self._wires: dict[int, Callable[[Push], bytes]] = {}
@@ -161,18 +195,30 @@ class Story:
 
     # Handshakes
 
-    def connects(self, *, flag: int = 1, sign: Sign = "right", timestamp: str | None = None) -> Entry:
-        """A CONNECT on a new connection, looked at and not answered."""
+    def connects(
+        self,
+        *,
+        flag: int = 1,
+        sign: Sign = "right",
+        timestamp: str | None = None,
+        group: str = GROUP,
+        environment: Environment = "production",
+    ) -> Entry:
+        """A CONNECT on a new connection to this environment, looked at and not answered."""
         self.open()
-        return self.connects_again(flag=flag, sign=sign, timestamp=timestamp)
+        self._environments[self.connection] = environment
+        return self.connects_again(flag=flag, sign=sign, timestamp=timestamp, group=group)
 
-    def connects_again(self, *, flag: int = 1, sign: Sign = "right", timestamp: str | None = None) -> Entry:
+    def connects_again(
+        self, *, flag: int = 1, sign: Sign = "right", timestamp: str | None = None, group: str = GROUP
+    ) -> Entry:
         """A CONNECT on the same connection, looked at and not answered."""
+        self._asked[self.connection] = group
         present = self.epoch_ms + round((self.now - self._advanced) * 1000)
         said = self.says(
             Connect(
                 app_key=APP,
-                group=GROUP,
+                group=group,
                 timestamp=str(present) if timestamp is None else timestamp,
                 sign="0B2B9D0163A30084311EB514ECECF284",
                 flag=flag,
@@ -183,7 +229,13 @@ class Story:
 
     def accepts(self, *, flag: int = 1, token: str | None = TOKEN) -> Entry:
         """The service takes the connection for accepted, and says so with this flag and token. The frame is told."""
-        meant = Accepted(connection=self.connection, app_key=APP, group=GROUP, token=TOKEN)
+        meant = Accepted(
+            connection=self.connection,
+            app_key=APP,
+            group=self._asked.get(self.connection, GROUP),
+            token=TOKEN,
+            environment=self._environments.get(self.connection, "production"),
+        )
         return self._answers(meant, ConnectAck(token=token, flag=flag))[1]
 
     def refuses(self, code: int = 25, phrase: str | None = "Invalid signature", *, flag: int = 1) -> Entry:
@@ -197,9 +249,9 @@ class Story:
             return self.record(meant), frame
         return self.record(meant), self.hears(ack)
 
-    def connect(self) -> Entry:
+    def connect(self, *, group: str = GROUP, environment: Environment = "production") -> Entry:
         """A good handshake on a new connection. The CONNECT is told."""
-        said = self.connects()
+        said = self.connects(group=group, environment=environment)
         self.accepts()
         return said
 
@@ -213,23 +265,34 @@ class Story:
         told: Instruction | None = None,
         user_id: int | None = None,
         wire: Callable[[Push], bytes] | None = None,
+        group: str = GROUP,
+        topic: str = TOPIC,
+        environment: Environment = "production",
+        kind: MessageKind = "point_to_point",
+        routed: Routed = "named",
     ) -> Entry:
-        """A message enters the queue. `wire` makes its frames, as in the fake service."""
+        """A message enters the queue of a group. `wire` makes its frames, as in the fake service."""
         event = Produced(
             message=Id(id),
             app_key=APP,
-            group=GROUP,
-            topic=TOPIC,
+            group=group,
+            topic=topic,
             user_id=_id(user_id),
             content=told.content(id=str(id)) if told else content,
+            environment=environment,
+            kind=kind,
+            routed=routed,
         )
         self._messages[id] = event
         if wire:
             self._wires[id] = wire
         return self.record(event)
 
-    def push(self, id: int, content: str | None = "{}", *, fragments: int = 1, **more: Any) -> Entry:
+    def push(
+        self, id: int, content: str | None = "{}", *, fragments: int = 1, on: str | None = None, **more: Any
+    ) -> Entry:
         """A push, of a message that is produced now when it was not before. `more` is for `produce` or of `Push`."""
+        connection = on or self.connection
         fields = {key: more.pop(key) for key in tuple(more) if key in ("data_id", "time", "out_time", "retried")}
         if id not in self._messages:
             self.produce(id, content, **more)
@@ -239,7 +302,7 @@ class Story:
         push = Push(
             token=TOKEN,
             id=id,
-            topic=TOPIC,
+            topic=message.topic,
             content=message.content,
             user_id=message.user_id,
             time=present,
@@ -247,8 +310,8 @@ class Story:
             retried=attempt - 1,
         )
         push = replace(push, **fields)
-        pushed = self.record(Pushed(message=Id(id), connection=self.connection, attempt=attempt))
-        self.hears(self._wires[id](push) if id in self._wires else push, fragments=fragments)
+        pushed = self.record(Pushed(message=Id(id), connection=connection, attempt=attempt))
+        self.hears(self._wires[id](push) if id in self._wires else push, on=connection, fragments=fragments)
         return pushed
 
     def confirm(self, id: int | None, *, on: str | None = None, lost: bool = False) -> Entry:
@@ -279,6 +342,133 @@ class Story:
     def expire(self, id: int) -> Entry:
         self._settled.add(id)
         return self.record(Expired(message=Id(id)))
+
+    def publishes(self, topic: str = TOPIC, content: str = "{}", *, flag: int = 2) -> Entry:
+        """A publish, not looked at yet."""
+        return self.says(Publish(token=TOKEN, flag=flag, topic=topic, content=content))
+
+    def published(self, topic: str = TOPIC, content: str = "{}", *, code: int = 0, phrase: str | None = None) -> Entry:
+        """What the service makes of it."""
+        return self.record(
+            Published(
+                app_key=APP,
+                topic=topic,
+                content=content,
+                accepted=not code and phrase is None,
+                via="ws",
+                connection=self.connection,
+                code=code,
+                phrase=phrase,
+            )
+        )
+
+    def acknowledges(self, code: int = 0, phrase: str | None = None, *, flag: int = 2) -> Entry:
+        """The SENDACK of a publish."""
+        return self.hears(SendAck(token=TOKEN, flag=flag, status_code=code, status_phrase=phrase))
+
+    # The gateway and the console
+
+    def requests(
+        self,
+        method: str | None,
+        *,
+        sign: Sign = "right",
+        app_key: str | None = APP,
+        environment: Environment = "production",
+        **arguments: str,
+    ) -> Entry:
+        """A request over HTTP, not answered yet."""
+        self._requests += 1
+        return self.record(
+            HttpIn(
+                request=self._requests,
+                method=method,
+                app_key=app_key,
+                sign=sign,
+                arguments=tuple(arguments.items()),
+                environment=environment,
+            )
+        )
+
+    def hands_out(self, *ids: int) -> Entry:
+        """What the latest request gets, produced now when it was not before. The last message is told."""
+        told = self.last(HttpIn)
+        for id in ids:
+            if id not in self._messages:
+                self.produce(id)
+            attempt = self._attempts[id] = self._attempts.get(id, 0) + 1
+            told = self.record(Consumed(message=Id(id), attempt=attempt, request=self._requests))
+        return told
+
+    def answers(self, code: int = 0) -> Entry:
+        """The answer to the latest request."""
+        return self.record(HttpOut(request=self._requests, code=code))
+
+    def consume(self, *ids: int, **arguments: str) -> Entry:
+        """A consume over HTTP that gets these messages. The request is told."""
+        asked = self.requests(CONSUME, **{"quantity": "100"} | arguments)
+        self.hands_out(*ids)
+        self.answers()
+        return asked
+
+    def confirm_by_http(self, *ids: int | str, lost: bool = False, **arguments: str) -> Entry:
+        """A confirm over HTTP, and what the service makes of it. The request is told."""
+        asked = self.requests(CONFIRM, s_message_ids=",".join(map(str, ids)), **arguments)
+        for id in () if lost else ids:
+            if id in self._messages and id not in self._settled:
+                self._settled.add(int(id))
+                self.record(Confirmed(message=Id(int(id)), via="http", connection=None))
+        self.answers(15 if lost else 0)
+        return asked
+
+    def fail_by_http(self, id: int, **arguments: str) -> Entry:
+        """A report over HTTP that a message failed, which the service takes. That it does is told."""
+        self.requests(CONFIRM, s_message_ids="", f_message_ids=str(id), **arguments)
+        failed = self.record(Failed(message=Id(id), reason=None, connection=None))
+        self.answers()
+        return failed
+
+    def sets_flow(self, value: int | None) -> Entry:
+        """Somebody sets the flow value of the group."""
+        return self.record(FlowSet(app_key=APP, value=value, group=GROUP))
+
+    def sets_mode(self, mode: Literal["push", "pull"]) -> Entry:
+        return self.record(ModeSet(app_key=APP, mode=mode, group=GROUP))
+
+    def sets_retention(self, seconds: float) -> Entry:
+        return self.record(RetentionSet(seconds=seconds))
+
+    def authorises(self, user: int = USER, *, until: float | None = None) -> Entry:
+        """A user grants the app access, or, with an end that is now, takes the grant back."""
+        return self.record(Authorised(app_key=APP, user_id=Id(user), nick="张三", until=until))
+
+    def permits(self, *topics: str, user: int = USER) -> Entry:
+        """The app takes a user's messages about these topics; about all when none is named."""
+        return self.record(Permitted(app_key=APP, user_id=Id(user), topics=topics or None))
+
+    def cancels(self, user: int = USER) -> Entry:
+        return self.record(Cancelled(app_key=APP, user_id=Id(user)))
+
+    def subscribes(self, *topics: str) -> Entry:
+        """The app has subscribed to these topics and no others."""
+        return self.record(Subscribed(app_key=APP, topics=topics))
+
+    def groups_user(self, group: str | None, user: int = USER) -> Entry:
+        return self.record(UserGrouped(app_key=APP, user_id=Id(user), group=group))
+
+    def binds_topic(self, group: str | None, topic: str = TOPIC) -> Entry:
+        return self.record(TopicGrouped(app_key=APP, topic=topic, group=group))
+
+    def creates_group(self, group: str) -> Entry:
+        return self.record(GroupCreated(app_key=APP, group=group))
+
+    def deletes_group(self, group: str, *lost: int) -> Entry:
+        """A group is deleted, and these messages are lost with it."""
+        deleted = self.record(GroupDeleted(app_key=APP, group=group))
+        for id in lost:
+            self._settled.add(id)
+            self.record(Dropped(message=Id(id)))
+        return deleted
 
     # The client, as its adapter sees it
 
@@ -319,6 +509,12 @@ class Story:
         """The handler is called, done, and the message confirmed. The Confirm is told."""
         self.handles(id)
         return self.confirm(id)
+
+    def told_of_publish(
+        self, topic: str = TOPIC, content: str = "{}", *, error: str | None = None, client: str = CLIENT
+    ) -> Entry:
+        """The application is told how a publish ended: well, or with an error."""
+        return self.record(ClientPublished(client=client, topic=topic, content=content, ok=error is None, error=error))
 
     def started(self, *, client: str = CLIENT) -> Entry:
         return self.record(ClientStarted(client=client))

@@ -10,14 +10,14 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stories import APP, EPOCH_MS, GROUP, TOKEN, Story
+from stories import APP, CONFIRM, CONSUME, EPOCH_MS, GROUP, TOKEN, USER, Story
 
 from tmcspec import strategies
 from tmcspec.clauses import judge_trace
-from tmcspec.events import EVENTS, Event, FrameIn, FrameOut, Id, Pushed, Received
+from tmcspec.events import EVENTS, Consumed, Event, FrameIn, FrameOut, Id, Pushed, Received
 from tmcspec.frame import Frame, MessageType, encode
 from tmcspec.instruction import Instruction
-from tmcspec.messages import Confirm, Connect, Fail, PullRequest, Push
+from tmcspec.messages import Confirm, Connect, Fail, Publish, PullRequest, Push
 from tmcspec.trace import Entry, Trace
 
 # Hostile traces
@@ -26,7 +26,7 @@ NAMES = st.sampled_from(["c1", "c2", "c3"])
 CLIENTS = st.sampled_from(["client", "other"])
 IDS = st.sampled_from([0, 7, 8, 200, -56, -5, 2**53, 2**53 + 1, 2**63 - 1, 2**64 - 5, 10**20 - 1, 1 - 10**20]).map(Id)
 CONTENTS = st.sampled_from(
-    [None, "", "{}", "{", "棉", '{"tmcspec": 1}']
+    ["", "{}", "{", "棉", '{"tmcspec": 1}']
     + [
         Instruction(outcome=outcome, delay_ms=delay).content()
         for outcome in ("ok", "fail", "raise", "hang")
@@ -34,6 +34,15 @@ CONTENTS = st.sampled_from(
     ]
 )
 SIGNED_64 = st.integers(-(2**63), 2**63 - 1)
+ARGUMENTS = st.sampled_from(
+    [("quantity", text) for text in ("", "0", "10", "x", "9" * 5000)]
+    + [
+        (name, text)
+        for name in ("s_message_ids", "f_message_ids")
+        for text in ("", ",", "7", "7,8,8", f"{2**53},-5", "9.007E+15", "1e999999999", "7 ,x", "9" * 5000)
+    ]
+    + [("group_name", "other")]
+)
 
 
 def messages() -> st.SearchStrategy[bytes]:
@@ -46,6 +55,13 @@ def messages() -> st.SearchStrategy[bytes]:
             lambda said: encode(said.to_frame())
         ),
         st.builds(PullRequest, token=tokens).map(lambda said: encode(said.to_frame())),
+        st.builds(
+            Publish,
+            token=tokens,
+            flag=st.integers(-1, 2),
+            topic=st.sampled_from(["t", "u"]),
+            content=st.sampled_from(["", "{}"]),
+        ).map(lambda said: encode(said.to_frame())),
         st.builds(
             Connect,
             app_key=st.just(APP),
@@ -87,7 +103,13 @@ def members(kind: type[Event]) -> st.SearchStrategy[Any]:
         "group": st.just(GROUP),
         "token": st.sampled_from([TOKEN, "t"]),
         "content": CONTENTS,
-        "kind": st.sampled_from(["unreachable", "connectack", "lose_confirm", "disconnect", "abort", "else"]),
+        "name": st.sampled_from(["unreachable", "connectack", "lose_confirm", "disconnect", "abort", "else"]),
+        "topic": st.sampled_from(["t", "u"]),
+        "topics": st.sampled_from([(), ("t",), ("u", "*")]),
+        "request": st.integers(1, 3),
+        "method": st.sampled_from([None, CONSUME, CONFIRM, "x"]),
+        "arguments": st.lists(ARGUMENTS, max_size=3).map(tuple),
+        "value": st.sampled_from([None, -1, 0, 1, 2, 32, 2**63 - 1]),
         "target": st.none() | NAMES | st.just("nobody"),
         "seconds": st.floats(0, 1e6),
         "opcode": st.sampled_from(["text", "ping", "close"]),
@@ -175,6 +197,16 @@ def test_a_good_client_of_a_good_service_breaks_nothing() -> None:
     story.wait(10)
     story.connect()
     story.wait(3600)
+    story.consume(8)
+    story.handles(8)
+    story.confirm_by_http(8)
+    story.authorises()
+    story.permits()
+    story.groups_user("vip")
+    story.produce(9, user_id=USER, kind="broadcast", group="vip", routed="user")
+    story.connect(group="vip")
+    story.push(9)
+    story.takes(9)
     story.stopped()
     story.close("client")
     assert [judgement for judgement in judge_trace(story.trace()) if judgement.violations] == []
@@ -260,7 +292,117 @@ def refused(size: int) -> Trace:
     return story.trace()
 
 
-@pytest.mark.parametrize("tell", [ordinary, unanswered, repeated, produced, deadly, refused])
+def consumed(size: int) -> Trace:
+    """Messages that are handed out over HTTP, all by requests of one number, and confirmed there all at once."""
+    story = Story()
+    for id in range(size):
+        story.consume(id)
+        story._requests = 0
+    story.wait(100)
+    story.confirm_by_http(*range(size))
+    for _ in range(size):
+        story.record(Consumed(message=Id(3), attempt=1, request=1))
+        story.fail_by_http(3)
+    return story.trace()
+
+
+def awaited(size: int) -> Trace:
+    """Messages that wait, and connections that come and go without taking them."""
+    story = Story()
+    for id in range(size):
+        story.produce(id)
+        story.connect()
+        story.close()
+    for _ in range(size):
+        story.connect()
+        story.sets_flow(1)
+        story.sets_flow(None)
+    story.wait(600)
+    return story.trace()
+
+
+def governed(size: int) -> Trace:
+    """An operator who cannot leave it, and a retention that shrinks all the time."""
+    story = Story()
+    for id in range(size):
+        story.authorises(id)
+        story.permits("a", user=id)
+        story.groups_user("vip", id)
+        story.produce(id, user_id=id, kind="broadcast", group="vip", routed="user")
+    for id in range(size):
+        story.sets_retention(1e6 - id)
+        story.cancels(id)
+        story.subscribes(str(id))
+        story.creates_group(str(id))
+    story.wait(600)
+    story.connect(group="vip")
+    for id in range(size):
+        story.push(id)
+    return story.trace()
+
+
+def published(size: int) -> Trace:
+    """Publishes that are all alike, and of which the application is told at the end."""
+    story = Story()
+    story.connect()
+    for flag in range(1, size + 1):
+        story.publishes(flag=flag)
+        story.published()
+    for flag in range(1, size + 1):
+        story.acknowledges(flag=flag)
+    for _ in range(size):
+        story.told_of_publish()
+        story.told_of_publish(error="no")
+    return story.trace()
+
+
+def limited(size: int) -> Trace:
+    """A backlog that is pushed too fast, fails, and comes again."""
+    story = Story()
+    story.connect()
+    story.sets_flow(1)
+    story.wait(11)
+    for id in range(size):
+        story.produce(id)
+    for _ in range(2):
+        for id in range(size):
+            story.wait(0.1)
+            story.push(id)
+            story.fail(id)
+        story.wait(500)
+    return story.trace()
+
+
+def polled(size: int) -> Trace:
+    """Polls for messages that wait and do not come, or come again and again, and confirms of rounded ids."""
+    story = Story()
+    for id in range(size):
+        story.produce(id)
+        story.consume()
+        story.consume(2**53 + id, 2**53 + id)
+        story.confirm_by_http(2**53 + id - 1, 2**53 + id - 1)
+        story.requests("x", sign="wrong")
+        story.answers(25)
+    return story.trace()
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        ordinary,
+        unanswered,
+        repeated,
+        produced,
+        deadly,
+        refused,
+        consumed,
+        awaited,
+        governed,
+        published,
+        limited,
+        polled,
+    ],
+)
 def test_judging_a_trace_eight_times_as_long_takes_about_eight_times_as_many_steps(
     tell: Callable[[int], Trace],
 ) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stories import Evidence, Story, judged, leaves_open, passes, violates
+from stories import CONFIRM, CONSUME, Evidence, Story, judged, leaves_open, passes, violates
 
+from tmcspec.events import HttpIn
 from tmcspec.frame import encode
 from tmcspec.instruction import Instruction
 
@@ -145,6 +146,88 @@ def test_a_client_that_survived_one_long_id_does_not_die_of_the_next() -> None:
     story.died()
     judgement = judged("LID-1", story)
     assert (judgement.result, judgement.exercised) == ("pass", 1)
+
+
+# LID-2: exact over HTTP
+
+
+@passes("LID-2", times=4)
+def test_long_ids_that_are_confirmed_exactly_over_http(story: Story) -> None:
+    ids = (LONG, 2**63 - 1, -5, 200)
+    story.consume(*ids, 7)
+    story.confirm_by_http(*ids, 7)
+    story.confirm_by_http(*ids)
+
+
+@passes("LID-2", times=3)
+def test_both_of_two_neighbours_confirmed_exactly_over_http(story: Story) -> None:
+    story.consume(NEIGHBOUR, LONG, -(2**53))
+    story.confirm_by_http(NEIGHBOUR)
+    story.confirm_by_http(LONG, -(2**53))
+
+
+@passes("LID-2", times=2)
+def test_a_neighbour_that_is_reported_failed_by_its_own_name(story: Story) -> None:
+    story.produce(NEIGHBOUR, told=FAIL)
+    story.consume(NEIGHBOUR, LONG, 2**62 + 1)
+    story.fail_by_http(NEIGHBOUR)
+    story.confirm_by_http(2**62 + 1)
+
+
+@violates("LID-2", f"{LONG} became {NEIGHBOUR} (read as double)", times=1)
+def test_a_rounded_confirm_over_http(story: Story) -> Evidence:
+    story.requests(CONSUME)
+    consumed = story.hands_out(LONG)
+    story.answers()
+    confirm = story.confirm_by_http(NEIGHBOUR)
+    story.confirm_by_http(NEIGHBOUR)
+    return consumed, confirm
+
+
+@violates("LID-2", f"{LONG} became {NEIGHBOUR} (read as double)")
+def test_a_report_of_failure_with_another_id_over_http(story: Story) -> Evidence:
+    story.requests(CONSUME)
+    consumed = story.hands_out(LONG)
+    story.answers()
+    story.fail_by_http(NEIGHBOUR)
+    return consumed, story.last(HttpIn)
+
+
+@violates("LID-2", f"{LONG} became {NEIGHBOUR} (read as double)")
+def test_two_neighbours_that_are_confirmed_by_one_name(story: Story) -> Evidence:
+    story.requests(CONSUME)
+    story.hands_out(NEIGHBOUR)
+    consumed = story.hands_out(LONG)
+    story.answers()
+    return consumed, story.confirm_by_http(NEIGHBOUR, NEIGHBOUR)
+
+
+@violates("LID-2", f"{LONG} became {NEIGHBOUR} (read as double)")
+def test_a_confirm_over_http_of_a_neighbour_that_was_told_to_fail(story: Story) -> Evidence:
+    story.produce(NEIGHBOUR, told=FAIL)
+    story.requests(CONSUME)
+    story.hands_out(NEIGHBOUR)
+    consumed = story.hands_out(LONG)
+    story.answers()
+    return consumed, story.confirm_by_http(NEIGHBOUR)
+
+
+@violates("LID-2", "an id became '7.2315018607813E+18'")
+def test_an_id_that_is_written_as_a_fraction(story: Story) -> Evidence:
+    story.requests(CONSUME)
+    consumed = story.hands_out(7231501860781300045)
+    story.answers()
+    return consumed, story.confirm_by_http("7.2315018607813E+18")
+
+
+@leaves_open("LID-2")
+def test_ids_over_http_that_nobody_loses_or_that_are_not_confirmed(story: Story) -> None:
+    # Before it was consumed, a name is nobody's.
+    story.confirm_by_http(NEIGHBOUR, "9.007E+15")
+    story.consume(7, LONG)
+    story.confirm_by_http(7, 8, "x")
+    # A request that names no app.
+    story.requests(CONFIRM, app_key=None, s_message_ids=str(LONG))
 
 
 # LID-3: neighbours

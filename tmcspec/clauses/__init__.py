@@ -11,7 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tmcspec.clauses import acknowledgement, connection, frames, handshake, longid, redelivery
+from tmcspec.clauses import (
+    acknowledgement,
+    connection,
+    flowcontrol,
+    frames,
+    gateway,
+    groups,
+    handshake,
+    longid,
+    publishing,
+    redelivery,
+)
 from tmcspec.clauses.base import Binds, Clause, Finding, Judgement, Level, Result, judge
 from tmcspec.clauses.history import History
 from tmcspec.trace import Trace
@@ -22,8 +33,12 @@ CLAUSES: dict[str, Clause] = {
     **frames.CLAUSES,
     **acknowledgement.CLAUSES,
     **redelivery.CLAUSES,
+    **groups.CLAUSES,
     **longid.CLAUSES,
     **connection.CLAUSES,
+    **publishing.CLAUSES,
+    **gateway.CLAUSES,
+    **flowcontrol.CLAUSES,
 }
 
 #: What the three letters of a clause id stand for.
@@ -32,8 +47,12 @@ AREAS: dict[str, str] = {
     "FRM": "frames",
     "ACK": "confirm and fail",
     "RDL": "redelivery",
+    "GRP": "groups and routing",
     "LID": "long ids",
     "CON": "connection",
+    "PUB": "publishing to Taobao",
+    "HTP": "HTTP gateway",
+    "FLW": "flow control",
 }
 
 

@@ -11,7 +11,7 @@ from tmcspec.clauses.conversation import Said
 from tmcspec.clauses.deliveries import Delivery
 from tmcspec.clauses.history import History
 from tmcspec.clauses.workload import Workload, in_hand, last_work
-from tmcspec.events import Pushed
+from tmcspec.events import Consumed, Pushed
 from tmcspec.frame import MessageType, ValueType
 from tmcspec.instruction import Outcome, instruction
 from tmcspec.messages import Confirm, Fail
@@ -80,7 +80,7 @@ def nothing_is_confirmed_before_it_is_handled(history: History) -> Iterator[Find
             continue
         begun = delivery.life.begun
         start = begun if begun and begun.number < delivery.number else delivery
-        worked = history.between(start.pushed.entry, confirm.entry)
+        worked = history.between(start.entry, confirm.entry)
         due = delivery.instruction.delay
         done = [at for at in (delivery.handled, delivery.life.succeeded) if at]
         if delivery.instruction.outcome == "hang":
@@ -88,14 +88,14 @@ def nothing_is_confirmed_before_it_is_handled(history: History) -> Iterator[Find
         elif history.measured and worked < due * HONEST_DELAY:
             yield broken(
                 f"{delivery.id} was confirmed {worked:.3f} s after its push; its handler works for {due:.3f} s",
-                start.pushed.entry,
+                start.entry,
                 confirm.entry,
             )
         elif simulated and not any(at.seq < confirm.entry.seq for at in done):
             evidence = [delivery.pushed.entry, confirm.entry, *(at.entry for at in done[:1])]
             yield broken(f"{delivery.id} was confirmed before its handler was done", *evidence)
         elif simulated or (history.measured and due >= TELLING_DELAY):
-            yield held(start.pushed.entry, confirm.entry)
+            yield held(start.entry, confirm.entry)
 
 
 @clause(
@@ -140,7 +140,7 @@ def failure_is_reported(history: History) -> Iterator[Finding]:
         reason = fail.message.reason if fail and isinstance(fail.message, Fail) else None
         if fail and reason and len(reason) > FAIL_REASON_LIMIT:
             yield broken(f"the reason of {delivery.id} has {len(reason)} characters", done.entry, fail.entry)
-        elif fail and not fail.is_a(MessageType.SEND):
+        elif fail and fail.said and not fail.said.is_a(MessageType.SEND):
             # The README of tmc.js advises this; whether production takes it is not known.
             yield broken(f"the Failed of {delivery.id} is not a SEND", done.entry, fail.entry)
         elif fail and history.between(done.entry, fail.entry) <= CONFIRM_TIMEOUT:
@@ -194,13 +194,14 @@ def one_answer_for_one_delivery(history: History) -> Iterator[Finding]:
     """
     for life in history.lives:
         answers: list[Said] = []
-        for pushes, delivery in enumerate(life.deliveries, start=1):
-            answers += delivery.answers
-            if len(answers) > pushes:
+        for count, handing in enumerate(life.handed, start=1):
+            answers += handing.frames
+            if len(answers) > count:
                 kinds = ", ".join(type(said.message).__name__ for said in answers)
-                times = f"{pushes} time{'s' if pushes > 1 else ''}"
+                how = "pushed" if len(life.deliveries) == len(life.handed) else "handed out"
+                times = f"{count} time{'s' if count > 1 else ''}"
                 yield broken(
-                    f"{delivery.id} was pushed {times} and answered {len(answers)} times ({kinds})",
+                    f"{life.id} was {how} {times} and answered {len(answers)} times ({kinds})",
                     *(said.entry for said in answers),
                 )
                 break
@@ -218,19 +219,21 @@ def one_answer_for_one_delivery(history: History) -> Iterator[Finding]:
 )
 def only_what_was_delivered_is_confirmed(history: History) -> Iterator[Finding]:
     """Ids that went wrong by rounding are the business of LID-1 and LID-3."""
-    pushed: set[int] = set()
-    pushes = history.events(Pushed)
-    following = next(pushes, None)
+    delivered: set[int] = set()
+    places = [(at.seq, at.event.message) for at in history.events(Pushed)]
+    places += [(at.seq, at.event.message) for at in history.events(Consumed)]
+    handed = iter(sorted(places))
+    following = next(handed, None)
     for said in history.said:
         if not isinstance(said.message, Confirm):
             continue
-        while following and following.seq < said.entry.seq:
-            pushed.add(following.event.message)
-            following = next(pushes, None)
+        while following and following[0] < said.entry.seq:
+            delivered.add(following[1])
+            following = next(handed, None)
         confirmed = said.message.id
         if confirmed is None:
             yield broken("a Confirm without an id", said.entry)
-        elif confirmed in pushed:
+        elif confirmed in delivered:
             yield held(said.entry)
         # Where the trace begins later, it does not show what was pushed before.
         elif not history.naming.mistaken_for(confirmed) and history.conversations[said.connection].opened:
@@ -247,8 +250,8 @@ def only_what_was_delivered_is_confirmed(history: History) -> Iterator[Finding]:
 def lost_confirm_is_repeated(history: History) -> Iterator[Finding]:
     """The service knows nothing of a confirm that did not arrive; ignoring the repetition makes it come for a day."""
     for life in history.lives:
-        for before, after in pairwise(life.deliveries):
-            if before.confirm is None or life.instruction.outcome != "ok":
+        for before, after in pairwise(life.handed):
+            if before.confirm is None or life.instruction.outcome != "ok" or not isinstance(after, Delivery):
                 continue
             if confirm := after.confirmed_by:
                 yield held(before.confirm.entry, after.pushed.entry, confirm.entry)

@@ -9,12 +9,39 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tmcspec.clauses.timeline import At
-from tmcspec.events import Accepted, Closed, Event, Fault, FrameIn, FrameOut, Opened, Refused, Signed, WsIn
+from tmcspec.events import (
+    Accepted,
+    Closed,
+    Event,
+    Fault,
+    FrameIn,
+    FrameOut,
+    Opened,
+    Produced,
+    Refused,
+    Signed,
+    WsIn,
+)
 from tmcspec.frame import Frame, MessageType
 from tmcspec.messages import ClientMessage, ConnectAck, MessageError, ServiceMessage, from_client, from_service
+from tmcspec.routing import Environment
 from tmcspec.trace import Entry, Trace
+
+
+class QueueName(NamedTuple):
+    """One group of one app in one environment: what shares messages (S3), and nothing else does (S18)."""
+
+    app_key: str
+    group: str
+    environment: Environment
+
+
+def queue_of(event: Accepted | Produced) -> QueueName:
+    """The queue that a connection takes, or that a message lies in."""
+    return QueueName(event.app_key, event.group, event.environment)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -89,6 +116,18 @@ class Handshake:
         return told and self.accepted is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taking:
+    """The time in which the messages of one queue could be pushed on a connection; `over` is None when it lasts."""
+
+    accepted: At[Accepted]
+    over: Entry | None
+
+    @property
+    def queue(self) -> QueueName:
+        return queue_of(self.accepted.event)
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Conversation:
     """Everything on one connection, in order.
@@ -114,17 +153,17 @@ class Conversation:
     closed: At[Closed] | None = None
     cut: At[Closed] | None = None
 
-    def taking(self) -> list[tuple[Accepted, float, float]]:
-        """From when to when, in service time, which group's messages could be pushed on it."""
+    def taking(self) -> list[Taking]:
+        """When which queue's messages could be pushed on it, in order."""
         connects = [handshake.connect.entry for handshake in self.handshakes]
         ends = [entry for entry in (self.ending, self.closed and self.closed.entry) if entry]
-        spans = []
+        found = []
         for at in self.accepted:
             # A connection is what its latest CONNECT makes of it.
             index = bisect_right(connects, at.seq, key=lambda entry: entry.seq)
-            over = min((entry.time for entry in (*connects[index : index + 1], *ends)), default=float("inf"))
-            spans.append((at.event, at.time, over))
-        return spans
+            over = min([*connects[index : index + 1], *ends], key=lambda entry: entry.seq, default=None)
+            found.append(Taking(accepted=at, over=over))
+        return found
 
 
 def read_conversations(trace: Trace) -> dict[str, Conversation]:

@@ -1,13 +1,17 @@
-"""Messages and their deliveries: each push, and what came of it.
+"""Messages and their deliveries: each time that one was handed out, on a connection or over HTTP, and what came of it.
 
 A client names a message, never a delivery. While one delivery of an id is under way this makes no difference. When the
 message came again, what the client says is attributed like this:
 
-- `Received` belongs to the earliest delivery that can still arrive: its connection is open, and it is not older than
+- `Received` belongs to the earliest handing out that can still arrive: its connection is open, and it is not older than
   the client's patience. Else it belongs to the latest.
-- `Handled` belongs to the earliest delivery that this client received and has not handled.
-- A Confirm or Failed belongs to the latest delivery; judges that ask whether a delivery was answered accept an answer
-  to a later one, too (`confirmed_by`, `failed_by`), since it may have been under way.
+- `Handled` belongs to the earliest handing out that this client received and has not handled.
+- A Confirm or Failed belongs to the latest handing out; judges that ask whether a delivery was answered accept an
+  answer to a later one, too (`confirmed_by`, `failed_by`), since it may have been under way.
+
+All ways of consuming share one queue (S3: 多种消费方式协作消费同一个队列). So a message that was pushed may come again
+over HTTP and the other way round, and may be answered there. Whose such an answer was is not known: it excuses whoever
+was pushed the message, and accuses nobody of having answered.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ from tmcspec.events import (
     ClientDied,
     ClientStopped,
     Confirmed,
+    Consumed,
+    Dropped,
     Expired,
     FrameIn,
     FrameOut,
@@ -39,53 +45,79 @@ from tmcspec.trace import Entry
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
+class Answer:
+    """A confirm of a message, or a report that it failed.
+
+    Attributes:
+        entry: its frame; over HTTP, where the service took it.
+        said: its frame; None over HTTP.
+    """
+
+    entry: Entry
+    message: Confirm | Fail
+    said: Said | None = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class Life:
     """Everything that happened to one message.
 
     Attributes:
         instruction: what its handler was told; `ok` at once when nobody was there to be told.
-        begun: the first delivery that the handler got.
+        handed: each time that it was handed out, pushes and HTTP answers alike; `deliveries` are the pushes among them.
+        begun: the first handing out that the handler got.
         succeeded: where its handler first succeeded.
         confirmed: where it was settled.
+        after_drop: what first happened to it after it was dropped.
     """
 
     produced: At[Produced]
     instruction: Instruction
+    handed: list[Handing] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
-    begun: Delivery | None = None
+    begun: Handing | None = None
     succeeded: At[Handled] | None = None
     confirmed: At[Confirmed] | None = None
     failed: list[At[FailedEvent]] = field(default_factory=list)
     expired: At[Expired] | None = None
+    dropped: At[Dropped] | None = None
+    after_drop: Entry | None = None
+
+    @property
+    def id(self) -> int:
+        return self.produced.event.message
+
+    @property
+    def ended(self) -> Entry | None:
+        """Where it was first confirmed, expired, or lost with its group; None as long as it is unsettled."""
+        ends = [at.entry for at in (self.confirmed, self.expired, self.dropped) if at]
+        return min(ends, key=lambda entry: entry.seq, default=None)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Delivery:
-    """One push of one message, and what came of it.
+class Handing:
+    """One time that a message was handed out, and what came of it.
 
     Attributes:
-        number: how many deliveries of this message there were before.
-        answers: the Confirm and Fail frames between this push and the next that name its id, strays left out.
-        confirmed_by, failed_by: the first Confirm and the first Fail after this push, strays left out.
+        entry: where it was pushed, or consumed over HTTP.
+        number: how many times it was handed out before.
+        answers: the answers between this handing out and the next, strays left out; `frames` are those on
+            connections, `confirm` the first Confirm among them.
+        confirmed_by, failed_by: the first confirm and the first report of failure after this, strays left out.
     """
 
     life: Life
     number: int
-    pushed: At[Pushed]
-    out: At[FrameOut] | None = None
+    entry: Entry
     received: At[Received] | None = None
     handled: At[Handled] | None = None
-    answers: list[Said] = field(default_factory=list)
-    confirmed_by: Said | None = None
-    failed_by: Said | None = None
+    answers: list[Answer] = field(default_factory=list)
+    confirmed_by: Answer | None = None
+    failed_by: Answer | None = None
 
     @property
     def id(self) -> int:
-        return self.pushed.event.message
-
-    @property
-    def connection(self) -> str:
-        return self.pushed.event.connection
+        return self.life.id
 
     @property
     def produced(self) -> At[Produced]:
@@ -96,12 +128,24 @@ class Delivery:
         return self.life.instruction
 
     @property
-    def confirm(self) -> Said | None:
-        return next((said for said in self.answers if isinstance(said.message, Confirm)), None)
+    def frames(self) -> list[Said]:
+        return [answer.said for answer in self.answers if answer.said]
 
     @property
-    def fail(self) -> Said | None:
-        return next((said for said in self.answers if isinstance(said.message, Fail)), None)
+    def confirm(self) -> Said | None:
+        return next((said for said in self.frames if isinstance(said.message, Confirm)), None)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Delivery(Handing):
+    """One push of one message on a connection. `out` is its frame."""
+
+    pushed: At[Pushed]
+    out: At[FrameOut] | None = None
+
+    @property
+    def connection(self) -> str:
+        return self.pushed.event.connection
 
 
 class DeliveryReader:
@@ -125,10 +169,10 @@ class DeliveryReader:
         self._leaving: dict[str, Delivery] = {}
         # What a lossy reader calls a message: what its handler saw is attributed to the message that was sent.
         self._aliases: dict[int, int] = {}
-        # The delivery of a message that may arrive next. It never goes back.
+        # The handing out of a message that may arrive next. It never goes back.
         self._arriving: dict[Life, int] = {}
-        # By client, the deliveries of each message that its handler is at work on.
-        self._working: dict[str, dict[Life, deque[Delivery]]] = {}
+        # By client, the handings out of each message that its handler is at work on.
+        self._working: dict[str, dict[Life, deque[Handing]]] = {}
         for entry in timeline.trace.entries:
             self._read(entry)
         for life in self.lives:
@@ -138,22 +182,17 @@ class DeliveryReader:
         match entry.event:
             case Produced() as event:
                 self._produced(At(entry=entry, event=event))
-            case Pushed() as event if life := self.by_id.get(event.message):
-                self._pushed(life, At(entry=entry, event=event))
+            case Pushed() | Consumed() | Confirmed() | FailedEvent() | Expired() | Dropped() as event:
+                if life := self.by_id.get(event.message):
+                    self._happened(life, entry)
             case FrameOut() as event if event.connection in self._leaving:
                 self._leaving.pop(event.connection).out = At(entry=entry, event=event)
             case FrameIn():
-                self._answered(self._said[entry.seq])
+                self._said_so(self._said[entry.seq])
             case Received() as event if life := self._meant(event.message):
                 self._received(life, At(entry=entry, event=event))
             case Handled() as event if life := self._meant(event.message):
                 self._handled(life, At(entry=entry, event=event))
-            case Confirmed() as event if life := self.by_id.get(event.message):
-                life.confirmed = life.confirmed or At(entry=entry, event=event)
-            case FailedEvent() as event if life := self.by_id.get(event.message):
-                life.failed.append(At(entry=entry, event=event))
-            case Expired() as event if life := self.by_id.get(event.message):
-                life.expired = life.expired or At(entry=entry, event=event)
             case ClientDied(client=client) | ClientStopped(client=client):
                 # Whatever its handler was at work on is over.
                 self._working.pop(client, None)
@@ -165,51 +204,80 @@ class DeliveryReader:
         self.lives.append(life)
         self.by_id[at.event.message] = life
 
-    def _pushed(self, life: Life, at: At[Pushed]) -> None:
-        delivery = Delivery(life=life, number=len(life.deliveries), pushed=at)
-        life.deliveries.append(delivery)
-        self.deliveries.append(delivery)
-        self._leaving[delivery.connection] = delivery
-        for wrong in misreadings(delivery.id).values():
-            self._aliases.setdefault(wrong, delivery.id)
+    def _happened(self, life: Life, entry: Entry) -> None:
+        """Something happened to a message, as the service sees it."""
+        if life.dropped:
+            life.after_drop = life.after_drop or entry
+        match entry.event:
+            case Pushed() as event:
+                delivery = Delivery(
+                    life=life, number=len(life.handed), entry=entry, pushed=At(entry=entry, event=event)
+                )
+                life.deliveries.append(delivery)
+                self.deliveries.append(delivery)
+                self._leaving[event.connection] = delivery
+                self._hand_out(delivery)
+            case Consumed():
+                self._hand_out(Handing(life=life, number=len(life.handed), entry=entry))
+            case Confirmed(via=via) as event:
+                life.confirmed = life.confirmed or At(entry=entry, event=event)
+                if via == "http":
+                    self._answered(life, Answer(entry=entry, message=Confirm(token=None, id=life.id)))
+            case FailedEvent(connection=connection, reason=reason) as event:
+                life.failed.append(At(entry=entry, event=event))
+                if connection is None:
+                    self._answered(life, Answer(entry=entry, message=Fail(token=None, id=life.id, reason=reason)))
+            case Expired() as event:
+                life.expired = life.expired or At(entry=entry, event=event)
+            case event:
+                assert isinstance(event, Dropped)
+                life.dropped = life.dropped or At(entry=entry, event=event)
 
-    def _answered(self, said: Said) -> None:
-        if not isinstance(said.message, Confirm | Fail) or said.message.id is None:
-            return
-        life = self.by_id.get(said.message.id)
-        if life and life.deliveries and not self._stray(said, life.deliveries[-1]):
-            life.deliveries[-1].answers.append(said)
+    def _hand_out(self, handing: Handing) -> None:
+        handing.life.handed.append(handing)
+        for wrong in misreadings(handing.id).values():
+            self._aliases.setdefault(wrong, handing.id)
 
-    def _stray(self, said: Said, delivery: Delivery) -> bool:
-        """Whether a confirm of this delivery was more likely meant for an id that was lost in a lossy reading."""
-        if not isinstance(said.message, Confirm) or not self._naming.mistaken_for(delivery.id):
+    def _said_so(self, said: Said) -> None:
+        if isinstance(said.message, Confirm | Fail) and said.message.id is not None:
+            life = self.by_id.get(said.message.id)
+            if life:
+                self._answered(life, Answer(entry=said.entry, message=said.message, said=said))
+
+    def _answered(self, life: Life, answer: Answer) -> None:
+        if life.handed and not self._stray(answer, life.handed[-1]):
+            life.handed[-1].answers.append(answer)
+
+    def _stray(self, answer: Answer, handing: Handing) -> bool:
+        """Whether a confirm of this message was more likely meant for an id that was lost in a lossy reading."""
+        if not isinstance(answer.message, Confirm) or not self._naming.mistaken_for(handing.id):
             return False
-        return delivery.instruction.outcome != "ok" or delivery.confirm is not None
+        return handing.instruction.outcome != "ok" or handing.confirm is not None
 
     def _received(self, life: Life, at: At[Received]) -> None:
-        deliveries = life.deliveries
+        handed = life.handed
         index = self._arriving.get(life, 0)
-        while index < len(deliveries) - 1 and not self._may_arrive(deliveries[index], at.entry):
+        while index < len(handed) - 1 and not self._may_arrive(handed[index], at.entry):
             index += 1
         self._arriving[life] = index
-        delivery = deliveries[index]
-        if delivery.received is None:
-            delivery.received = at
-            life.begun = life.begun or delivery
-            self._working.setdefault(at.event.client, {}).setdefault(life, deque()).append(delivery)
+        handing = handed[index]
+        if handing.received is None:
+            handing.received = at
+            life.begun = life.begun or handing
+            self._working.setdefault(at.event.client, {}).setdefault(life, deque()).append(handing)
 
-    def _may_arrive(self, delivery: Delivery, entry: Entry) -> bool:
-        closed = self._conversations[delivery.connection].closed
+    def _may_arrive(self, handing: Handing, entry: Entry) -> bool:
+        closed = self._conversations[handing.connection].closed if isinstance(handing, Delivery) else None
         return (
-            delivery.received is None
+            handing.received is None
             and (closed is None or closed.seq > entry.seq)
-            and self._timeline.between(delivery.pushed.entry, entry) <= self._timeline.trace.patience
+            and self._timeline.between(handing.entry, entry) <= self._timeline.trace.patience
         )
 
     def _handled(self, life: Life, at: At[Handled]) -> None:
         working = self._working.get(at.event.client, {}).get(life)
-        delivery = working.popleft() if working else life.deliveries[-1]
-        delivery.handled = delivery.handled or at
+        handing = working.popleft() if working else life.handed[-1]
+        handing.handled = handing.handled or at
         if at.event.outcome == "ok":
             life.succeeded = life.succeeded or at
 
@@ -217,14 +285,18 @@ class DeliveryReader:
         """The message that a client means by an id."""
         for value in (message, self._aliases.get(message) if message is not None else None):
             life = self.by_id.get(value) if value is not None else None
-            if life and life.deliveries:
+            if life and life.handed:
                 return life
         return None
 
 
 def _look_ahead(life: Life) -> None:
-    """Tells each delivery of a message which answers came to it or to a later one."""
+    """Tells each handing out of a message which answers came to it or to a later one."""
     confirmed = failed = None
-    for delivery in reversed(life.deliveries):
-        confirmed, failed = delivery.confirm or confirmed, delivery.fail or failed
-        delivery.confirmed_by, delivery.failed_by = confirmed, failed
+    for handing in reversed(life.handed):
+        for answer in reversed(handing.answers):
+            if isinstance(answer.message, Confirm):
+                confirmed = answer
+            else:
+                failed = answer
+        handing.confirmed_by, handing.failed_by = confirmed, failed

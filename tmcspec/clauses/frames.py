@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from tmcspec.clauses.aftermath import Later, left_for_good
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
 from tmcspec.clauses.content import same_content
-from tmcspec.clauses.conversation import Said
-from tmcspec.clauses.deliveries import Delivery
+from tmcspec.clauses.deliveries import Answer, Delivery
 from tmcspec.clauses.history import History
 from tmcspec.clauses.timeline import At
 from tmcspec.events import FrameOut, WsOut
@@ -69,13 +68,13 @@ def _delivered(history: History, delivery: Delivery) -> Finding | None:
     return None
 
 
-def _answer(history: History, delivery: Delivery) -> Said | None:
+def _answer(history: History, delivery: Delivery) -> Answer | None:
     """The answer to a delivery; one that came after the next push of the same message may have been under way."""
     if delivery.answers:
         return delivery.answers[0]
-    for said in (delivery.confirmed_by, delivery.failed_by):
-        if said and history.between(delivery.pushed.entry, said.entry) <= history.trace.patience:
-            return said
+    for answer in (delivery.confirmed_by, delivery.failed_by):
+        if answer and history.between(delivery.pushed.entry, answer.entry) <= history.trace.patience:
+            return answer
     return None
 
 

@@ -18,10 +18,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from math import inf
 
-from tmcspec.clauses.conversation import Handshake, Said, from_out, read_conversations
-from tmcspec.clauses.deliveries import Delivery, DeliveryReader
+from tmcspec.clauses.conversation import Handshake, QueueName, Said, Taking, from_out, queue_of, read_conversations
+from tmcspec.clauses.deliveries import Delivery, DeliveryReader, Life
 from tmcspec.clauses.naming import Naming
+from tmcspec.clauses.requests import Requests
+from tmcspec.clauses.settings import Settings
 from tmcspec.clauses.timeline import At, Timeline, following
 from tmcspec.events import ClientDied, ClientError, ClientStopped, Fault, FrameOut, Produced
 from tmcspec.ids import misreadings
@@ -50,6 +53,7 @@ class History(Timeline):
         lives: all messages, in the order of their production.
         deliveries: all pushes of produced messages, in order.
         naming: the ids that the client named.
+        settings: what the operator of the service had set.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -68,6 +72,7 @@ class History(Timeline):
         self.naming = Naming(self, self.said)
         reader = DeliveryReader(self, self.conversations, self.naming)
         self.lives, self.deliveries, self._by_id = reader.lives, reader.deliveries, reader.by_id
+        self.settings = Settings(self)
         self._heard: dict[int, ServiceMessage | None] = {}
         self._pushes: dict[Delivery, Push | None] = {}
         self._misread: dict[int, Misreading | None] = {}
@@ -180,24 +185,41 @@ class History(Timeline):
         """Where clients were accepted and told so rightly: the places in the trace, in order."""
         return sorted(each.accepted.seq for each in self.handshakes if each.accepted and each.succeeded)
 
+    # Queues
+
     @cached_property
-    def _spans(self) -> dict[tuple[str, str], tuple[list[float], list[float]]]:
-        """By group, from when connections took its messages, in order, and until when one of those so far did."""
-        spans: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    def takings(self) -> dict[QueueName, list[Taking]]:
+        """By queue, when connections took its messages, in the order in which they began to."""
+        found: dict[QueueName, list[Taking]] = {}
         for conversation in self.conversations.values():
-            for accepted, start, end in conversation.taking():
-                spans.setdefault((accepted.app_key, accepted.group), []).append((start, end))
+            for taking in conversation.taking():
+                found.setdefault(taking.queue, []).append(taking)
+        for each in found.values():
+            each.sort(key=lambda taking: taking.accepted.seq)
+        return found
+
+    @cached_property
+    def _spans(self) -> dict[QueueName, tuple[list[float], list[float]]]:
+        """By queue, from when connections took its messages, in order, and until when one of those so far did."""
         found = {}
-        for group, each in spans.items():
-            each.sort()
-            found[group] = [start for start, _ in each], list(accumulate((end for _, end in each), max))
+        for queue, takings in self.takings.items():
+            ends = (taking.over.time if taking.over else inf for taking in takings)
+            found[queue] = [taking.accepted.time for taking in takings], list(accumulate(ends, max))
         return found
 
     def reachable(self, message: Produced, start: float, end: float) -> bool:
-        """Whether one connection took messages of this one's group all the way from service time `start` to `end`."""
-        starts, ends = self._spans.get((message.app_key, message.group), ([], []))
+        """Whether messages of this one's queue were pushed as soon as they could be, and one connection took them, all
+        the way from service time `start` to `end`.
+        """
+        starts, ends = self._spans.get(queue_of(message), ([], []))
         index = bisect_right(starts, start)
-        return index > 0 and ends[index - 1] >= end
+        taken = index > 0 and ends[index - 1] >= end
+        return taken and self.settings.pushes(message.app_key, message.group, start, end)
+
+    @cached_property
+    def requests(self) -> Requests:
+        """All requests to the HTTP gateway."""
+        return Requests(self)
 
     # Ids
 
@@ -209,7 +231,7 @@ class History(Timeline):
 
     def _misreadings(self, message: int) -> Iterator[Misreading]:
         life = self._by_id.get(message)
-        if message in self.naming.confirms or life is None or not life.deliveries:
+        if message in self.naming.confirms or message in self.naming.by_http or life is None or not life.deliveries:
             return
         for reading, value in misreadings(message).items():
             witness = self.surplus(value) if value in self._by_id else self.naming.last_named.get(value)
@@ -226,13 +248,17 @@ class History(Timeline):
         return self._surplus[value]
 
     def _find_surplus(self, value: int) -> Entry | None:
-        deliveries = self._by_id[value].deliveries
+        handed = self._by_id[value].handed
         confirms = self.naming.confirms.get(value, [])
-        early = [each for each in confirms if not deliveries or each.entry.seq < deliveries[0].pushed.seq]
-        due = sum(each.instruction.outcome == "ok" for each in deliveries)
+        early = [each for each in confirms if not handed or each.entry.seq < handed[0].entry.seq]
+        due = sum(each.instruction.outcome == "ok" for each in handed)
         if early or len(confirms) > due:
             return (early or confirms)[-1].entry
         return None
+
+    def life(self, value: int) -> Life | None:
+        """The message with this id, if one was produced."""
+        return self._by_id.get(value)
 
     def produced(self, value: int) -> Entry | None:
         """Where the message with this id was produced, if it was."""

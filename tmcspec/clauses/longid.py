@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
+from tmcspec.clauses.consumption import Consumption
 from tmcspec.clauses.deliveries import Delivery
 from tmcspec.clauses.history import History
 from tmcspec.clauses.timeline import At
 from tmcspec.events import ClientDied, Fault, Pushed
+from tmcspec.frame_values import show
 from tmcspec.ids import misreadings
 
 CLAUSES = Catalogue()
@@ -46,6 +48,41 @@ def long_ids_are_confirmed_exactly(history: History) -> Iterator[Finding]:
                 delivery.pushed.entry,
                 death.entry,
             )
+
+
+@clause(
+    "LID-2",
+    Level.MUST,
+    Binds.CLIENT,
+    "Over HTTP, where ids are JSON numbers, every 64-bit id is confirmed exactly, too.",
+    source="S62: 确认消息outgoingId long型精度丢失, 导致无法正常确认; observed: PHP shows 7.2315018607813E+18",
+)
+def long_ids_are_confirmed_exactly_over_http(history: History) -> Iterator[Finding]:
+    """Many readers of JSON have no other numbers than doubles. A confirm of a neighbour that was consumed as well is
+    found where the neighbour is named twice, or its handler was told not to succeed.
+    """
+    consumption = Consumption(history)
+    told: set[int] = set()  # ids that something was found of
+    for confirming in consumption.confirms:
+        names: set[int | None] = set()
+        for number, named in enumerate(confirming.named):
+            consumed = consumption.consumed(confirming, named.value)
+            lost = consumption.mistaken_for(confirming, named.value)
+            fits = number >= len(confirming.handled) or _may_succeed(history, named.value)
+            own = consumed and fits and named.value not in names
+            names.add(named.value)
+            if lost and not own and lost.id not in told:
+                told.add(lost.id)
+                yield broken(
+                    f"{lost.id} became {named.text} (read as {lost.reading})",
+                    consumption.ids(confirming).consumed[lost.id],
+                    confirming.entry,
+                )
+            elif named.rounded and (long := consumption.ids(confirming).long) and long.seq < confirming.entry.seq:
+                yield broken(f"an id became {show(named.text)}", long, confirming.entry)
+            elif consumed and named.value is not None and named.value not in told and misreadings(named.value):
+                told.add(named.value)
+                yield held(consumed, confirming.entry)
 
 
 @clause(
@@ -98,6 +135,12 @@ def user_ids_survive(history: History) -> Iterator[Finding]:
             yield held(delivery.received.entry)
         elif got is not None:
             yield broken(f"user id {sent} reached the handler as {got}", delivery.pushed.entry, delivery.received.entry)
+
+
+def _may_succeed(history: History, message: int | None) -> bool:
+    """Whether a message may be confirmed, as far as it is known what its handler was told."""
+    life = history.life(message) if message is not None else None
+    return life is None or life.instruction.outcome == "ok"
 
 
 def _died_of(history: History, delivery: Delivery, death: At[ClientDied]) -> bool:

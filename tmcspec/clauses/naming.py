@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from tmcspec.clauses.conversation import Said
 from tmcspec.clauses.timeline import Timeline
-from tmcspec.events import Pushed, Received
+from tmcspec.events import Confirmed, Pushed, Received
 from tmcspec.ids import misreadings
 from tmcspec.messages import Confirm, Fail
 from tmcspec.trace import Entry
@@ -21,11 +21,13 @@ class Naming:
 
     Attributes:
         confirms: the Confirm frames that name an id, by id, in order.
+        by_http: the ids that were confirmed over HTTP, as they are.
         last_named: by id, where it was last seen at the client: at its handler, in a Confirm or in a Failed.
     """
 
     def __init__(self, timeline: Timeline, said: Iterable[Said]) -> None:
         self.confirms: dict[int, list[Said]] = {}
+        self.by_http = {at.event.message for at in timeline.events(Confirmed) if at.event.via == "http"}
         self.last_named: dict[int, Entry] = {}
         entries = []
         for each in said:
@@ -38,7 +40,7 @@ class Naming:
             self.last_named[value] = entry
         # By lossy reading, the pushed ids that it comes from and that were never confirmed as they are.
         self._lost: dict[int, set[int]] = {}
-        for pushed in {at.event.message for at in timeline.events(Pushed)} - self.confirms.keys():
+        for pushed in {at.event.message for at in timeline.events(Pushed)} - self.confirms.keys() - self.by_http:
             for wrong in misreadings(pushed).values():
                 self._lost.setdefault(wrong, set()).add(pushed)
 

@@ -1,16 +1,22 @@
-"""RDL: redelivery, and the life of a message in the service."""
+"""RDL: redelivery, and the life of a message in the service.
+
+Both channels hand out the messages of one queue (S3: 多种消费方式协作消费同一个队列), so these clauses judge pushes and
+HTTP answers alike. Where flow control or pull mode may have held a message back, none is called late.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import inf
 
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
-from tmcspec.clauses.conversation import Said
-from tmcspec.clauses.deliveries import Delivery, Life
+from tmcspec.clauses.conversation import Said, queue_of
+from tmcspec.clauses.deliveries import Delivery, Handing, Life
 from tmcspec.clauses.history import History
+from tmcspec.clauses.requests import CONFIRM, Request
+from tmcspec.events import Fault
 from tmcspec.messages import Confirm
 from tmcspec.timing import CONFIRM_TIMEOUT, REDELIVERY_DELAY, REDELIVERY_TOLERANCE, RETENTION
 from tmcspec.trace import Entry
@@ -29,25 +35,27 @@ LATE = 60.0
     "RDL-1",
     Level.MUST,
     Binds.SERVICE,
-    f"A message that was pushed and neither confirmed nor failed is pushed again about {REDELIVERY_DELAY:.0f} s "
-    "after that push.",
+    "A message that was handed out, on a connection or over HTTP, and neither confirmed nor failed is handed out again "
+    f"about {REDELIVERY_DELAY:.0f} s after that.",
     source="S39: 如果不确认…约6分钟重发; S52a",
 )
 def unconfirmed_comes_again(history: History) -> Iterator[Finding]:
     """About means within a minute; comments in older SDK samples say five minutes. While no connection is there it
-    waits.
+    waits, for one or for somebody who asks over HTTP.
     """
     for life in history.lives:
-        for delivery, following in _with_following(life):
-            if not _failed_between(life, delivery, following):
-                yield from _comes_again(history, life, [delivery.pushed.entry], following, "its push")
+        for handing, following in _with_following(life):
+            if not _failed_between(life, handing, following):
+                since = "its push" if isinstance(handing, Delivery) else "it was consumed"
+                yield from _comes_again(history, life, [handing.entry], following, since)
 
 
 @clause(
     "RDL-2",
     Level.MUST,
     Binds.SERVICE,
-    f"A message that was reported failed is pushed again about {REDELIVERY_DELAY:.0f} s after the report.",
+    f"A message that was reported failed, on a connection or over HTTP, is handed out again about "
+    f"{REDELIVERY_DELAY:.0f} s after the report.",
     source="S25: 标记消息消费失败 约6分钟后重新加入消费队列待消费",
 )
 def failed_comes_again(history: History) -> Iterator[Finding]:
@@ -55,8 +63,8 @@ def failed_comes_again(history: History) -> Iterator[Finding]:
     report counts.
     """
     for life in history.lives:
-        for delivery, following in _with_following(life):
-            if failed := _failed_between(life, delivery, following):
+        for handing, following in _with_following(life):
+            if failed := _failed_between(life, handing, following):
                 yield from _comes_again(history, life, failed, following, "its Failed")
 
 
@@ -64,17 +72,17 @@ def failed_comes_again(history: History) -> Iterator[Finding]:
     "RDL-3",
     Level.MUST,
     Binds.SERVICE,
-    "A confirmed message is never pushed again.",
+    "A confirmed message is never handed out again, on either channel, whichever it was confirmed over.",
     source="S38: 消费确认后的消息无法再次获取",
 )
 def confirmed_never_comes_again(history: History) -> Iterator[Finding]:
-    """Whichever channel it was confirmed over."""
+    """A client that confirms has done the work and keeps nothing back."""
     for life in history.lives:
         if life.confirmed is None:
             continue
-        again = next((each for each in life.deliveries if each.pushed.seq > life.confirmed.seq), None)
+        again = _first_after(life, life.confirmed.entry)
         if again:
-            yield broken(f"{again.id} was pushed again after its confirm", life.confirmed.entry, again.pushed.entry)
+            yield broken(f"{life.id} was {_verb(again)} again after its confirm", life.confirmed.entry, again.entry)
         else:
             yield held(life.confirmed.entry)
 
@@ -83,33 +91,38 @@ def confirmed_never_comes_again(history: History) -> Iterator[Finding]:
     "RDL-4",
     Level.MUST,
     Binds.SERVICE,
-    f"Nothing is pushed past its retention ({RETENTION / 3600:.0f} h at most), and what reaches it is dropped.",
+    f"Nothing is handed out past its retention ({RETENTION / 3600:.0f} h, unless another one was set), and what "
+    "reaches it is dropped.",
     source="S53: 消息最多保留8至24小时(不同集群有差异), 不论发没发, 有没有重发; S7",
 )
 def nothing_outlives_its_retention(history: History) -> Iterator[Finding]:
-    """Retention may be shorter in a cluster or an emergency, never longer."""
-    for life in history.lives:
-        message, born = life.produced.event.message, life.produced.time
-        late = next((each.pushed for each in life.deliveries if each.pushed.time > born + RETENTION + TICK), None)
-        after = [each.pushed for each in life.deliveries if life.expired and each.pushed.seq > life.expired.seq]
+    """Retention may be shorter in a cluster or an emergency. One that is set in a run holds for new messages; those
+    that are there are kept no longer than they were to be.
+    """
+    ends = history.settings.retention_ends([life.produced.entry for life in history.lives])
+    for life, end in zip(history.lives, ends, strict=True):
+        produced, born = life.produced.entry, life.produced.time
+        late = next((each for each in life.handed if each.entry.time > end + TICK), None)
+        after = _first_after(life, life.expired.entry) if life.expired else None
         if life.expired and after:
-            yield broken(f"{message} was pushed after it had expired", life.expired.entry, after[0].entry)
+            yield broken(f"{life.id} was {_verb(after)} after it had expired", life.expired.entry, after.entry)
         elif late:
-            hours = (late.time - born) / 3600
-            yield broken(f"{message} was pushed {hours:.1f} h after it was produced", life.produced.entry, late.entry)
+            hours = (late.entry.time - born) / 3600
+            yield broken(f"{life.id} was {_verb(late)} {hours:.1f} h after it was produced", produced, late.entry)
+        elif _settled(life) > end + LATE <= history.trace.entries[-1].time:
+            yield broken(f"{life.id} was neither settled nor dropped within its retention", produced)
         elif life.expired:
-            yield held(life.produced.entry, life.expired.entry)
-        elif _settled(life) > born + RETENTION + LATE <= history.trace.entries[-1].time:
-            yield broken(f"{message} was neither settled nor dropped within its retention", life.produced.entry)
+            yield held(produced, life.expired.entry)
 
 
 @clause(
     "RDL-5",
     Level.MUST,
     Binds.SERVICE,
-    "A repeated push tells that it is one: `retried` counts the pushes before it, and `outtime` is the time of "
-    "this push.",
-    source="captured: `retried` Byte 1 and outtime two days after time in redelivered messages",
+    "A repeated push tells that it is one: `retried` counts how often the message was handed out before, over HTTP "
+    "too, and `outtime` is the time of this push.",
+    source="captured: `retried` Byte 1 and outtime two days after time in redelivered messages; that HTTP counts is "
+    "inferred from S65",
 )
 def attempt_shows(history: History) -> Iterator[Finding]:
     """Pushes whose frame was made odd on purpose are left out."""
@@ -135,27 +148,24 @@ def attempt_shows(history: History) -> Iterator[Finding]:
     "RDL-6",
     Level.MUST,
     Binds.SERVICE,
-    f"A confirm that comes after the confirm timeout ({CONFIRM_TIMEOUT:.0f} s) still settles the message.",
+    f"A confirm that comes after the confirm timeout ({CONFIRM_TIMEOUT:.0f} s), on a connection or over HTTP, still "
+    "settles the message.",
     source="S24: 将导致确认超时, 会导致重发消息; that a late confirm settles is inferred from S38",
 )
 def late_confirm_settles(history: History) -> Iterator[Finding]:
     """The handler did its work; bringing the message again for a day would only repeat it."""
     for life in history.lives:
-        for delivery in life.deliveries:
-            for confirm in delivery.answers:
-                late = confirm.entry.time - delivery.pushed.time > CONFIRM_TIMEOUT
-                if not late or not isinstance(confirm.message, Confirm) or not _can_settle(history, life, confirm):
-                    continue
-                settled = life.confirmed
-                if settled and (confirm.following is None or settled.seq < confirm.following.entry.seq):
-                    yield held(delivery.pushed.entry, confirm.entry, settled.entry)
-                else:
-                    yield broken(
-                        f"{delivery.id} was not settled by a confirm {confirm.entry.time - delivery.pushed.time:.0f} s "
-                        "after its push",
-                        delivery.pushed.entry,
-                        confirm.entry,
-                    )
+        for handing in life.handed:
+            for said in handing.frames:
+                late = said.entry.time - handing.entry.time > CONFIRM_TIMEOUT
+                if late and isinstance(said.message, Confirm) and _can_settle(history, life, said):
+                    yield _settles(life, handing, said.entry, said.following.entry if said.following else None)
+    for request in history.requests.of(CONFIRM):
+        asked, answered = request.at.entry, request.answered.entry if request.answered else None
+        for life, last in _named(history, request):
+            late = asked.time - last.entry.time > CONFIRM_TIMEOUT
+            if late and _can_settle_by_http(history, life, request):
+                yield _settles(life, last, asked, answered)
 
 
 @clause(
@@ -171,8 +181,10 @@ def repeated_delivery_is_taken(history: History) -> Iterator[Finding]:
     """
     for life in history.lives:
         answered = False
-        for before, delivery in pairwise(life.deliveries):
+        for before, delivery in pairwise(life.handed):
             answered = answered or bool(before.answers)
+            if not isinstance(delivery, Delivery):
+                continue
             answer = delivery.confirmed_by or delivery.failed_by
             sign = delivery.received.entry if delivery.received else answer and answer.entry
             if sign:
@@ -187,37 +199,103 @@ def repeated_delivery_is_taken(history: History) -> Iterator[Finding]:
                 yield broken(f"{delivery.id} came again and was ignored; {why}", delivery.pushed.entry)
 
 
-def _with_following(life: Life) -> Iterator[tuple[Delivery, Delivery | None]]:
-    # One that was never pushed has none.
-    yield from zip(life.deliveries, [*life.deliveries[1:], None], strict=False)
+@clause(
+    "RDL-8",
+    Level.MUST,
+    Binds.SERVICE,
+    "What was lost with its group is gone: it is never handed out or settled afterwards, not by a group that is "
+    "created under the same name either.",
+    source="page of the API taobao.tmc.group.delete: the messages of a deleted group that were not consumed are lost",
+)
+def dropped_is_gone(history: History) -> Iterator[Finding]:
+    """An operator who deletes a group to get rid of a backlog must not meet it again."""
+    for life in history.lives:
+        if life.dropped and life.after_drop:
+            yield broken(
+                f"{life.id} was dropped with its group, and then {life.after_drop.event.word}",
+                life.dropped.entry,
+                life.after_drop,
+            )
+        elif life.dropped:
+            yield held(life.dropped.entry)
 
 
-def _failed_between(life: Life, delivery: Delivery, following: Delivery | None) -> Sequence[Entry]:
-    """The reports of failure between a delivery and the one after it."""
-    start = bisect_right(life.failed, delivery.pushed.seq, key=lambda at: at.seq)
-    end = bisect_right(life.failed, following.pushed.seq, key=lambda at: at.seq) if following else len(life.failed)
+def _with_following(life: Life) -> Iterator[tuple[Handing, Handing | None]]:
+    # One that was never handed out has none.
+    yield from zip(life.handed, [*life.handed[1:], None], strict=False)
+
+
+def _first_after(life: Life, entry: Entry) -> Handing | None:
+    """The first time that a message was handed out after an entry."""
+    index = bisect_right(life.handed, entry.seq, key=_place)
+    return life.handed[index] if index < len(life.handed) else None
+
+
+def _named(history: History, request: Request) -> Iterator[tuple[Life, Handing]]:
+    """The messages that a confirm over HTTP names and that were handed out before, and when they last were."""
+    for life in map(history.life, request.ids("s_message_ids")):
+        index = bisect_left(life.handed, request.at.seq, key=_place) if life else 0
+        if life and index:
+            yield life, life.handed[index - 1]
+
+
+def _place(handing: Handing) -> int:
+    return handing.entry.seq
+
+
+def _verb(handing: Handing) -> str:
+    return "pushed" if isinstance(handing, Delivery) else "consumed"
+
+
+def _failed_between(life: Life, handing: Handing, following: Handing | None) -> Sequence[Entry]:
+    """The reports of failure between a handing out and the one after it."""
+    start = bisect_right(life.failed, handing.entry.seq, key=lambda at: at.seq)
+    end = bisect_right(life.failed, following.entry.seq, key=lambda at: at.seq) if following else len(life.failed)
     return [at.entry for at in life.failed[start:end]]
 
 
 def _settled(life: Life) -> float:
     """When a message was settled or dropped, in service time."""
-    return min((at.time for at in (life.confirmed, life.expired) if at), default=inf)
+    return life.ended.time if life.ended else inf
 
 
 def _can_settle(history: History, life: Life, confirm: Said) -> bool:
     """Whether a confirm came from where the message was consumed, was not lost on purpose, and found it unsettled."""
-    message, at = life.produced.event, confirm.entry.seq
+    at = confirm.entry.seq
     conversation = history.conversations[confirm.connection]
     accepted = [each for each in conversation.accepted if each.seq < at][-1:]
-    ours = [each for each in accepted if (each.event.app_key, each.event.group) == (message.app_key, message.group)]
+    ours = [each for each in accepted if queue_of(each.event) == queue_of(life.produced.event)]
     # A connection is what its latest CONNECT makes of it.
     again = any(each.seq < shake.connect.entry.seq < at for shake in conversation.handshakes for each in ours)
-    settled = any(end.seq < at for end in (life.confirmed, life.expired) if end)
+    settled = life.ended is not None and life.ended.seq < at
     return bool(ours) and not again and not settled and not confirm.lost
 
 
+def _can_settle_by_http(history: History, life: Life, request: Request) -> bool:
+    """As `_can_settle`, of a request that was answered with success."""
+    if not request.succeeded or request.queue != queue_of(life.produced.event):
+        return False
+    lost = history.first_after(Fault, request.at.entry)
+    if lost and lost.event.name == "lose_confirm" and request.answered and lost.seq < request.answered.seq:
+        return False
+    return life.ended is None or life.ended.seq > request.at.seq
+
+
+def _settles(life: Life, handing: Handing, confirm: Entry, following: Entry | None) -> Finding:
+    """Whether a late confirm settled a message before what followed it."""
+    settled = life.confirmed
+    if settled and (following is None or settled.seq < following.seq):
+        return held(handing.entry, confirm, settled.entry)
+    return broken(
+        f"{life.id} was not settled by a confirm {confirm.time - handing.entry.time:.0f} s after "
+        f"{'its push' if isinstance(handing, Delivery) else 'it was consumed'}",
+        handing.entry,
+        confirm,
+    )
+
+
 def _comes_again(
-    history: History, life: Life, since: Sequence[Entry], following: Delivery | None, what: str
+    history: History, life: Life, since: Sequence[Entry], following: Handing | None, what: str
 ) -> Iterator[Finding]:
     """Whether a message comes again about six minutes after the first or the last of these entries."""
     message, first, last = life.produced.event, since[0], since[-1]
@@ -226,13 +304,14 @@ def _comes_again(
         end = history.trace.entries[-1].time
         limit = due + REDELIVERY_TOLERANCE
         if limit < min(end, _settled(life)) and history.reachable(message, due, limit):
-            yield broken(f"{message.message} did not come again; {end - last.time:.0f} s passed since {what}", last)
-    elif _settled(life) < following.pushed.time:
+            yield broken(f"{life.id} did not come again; {end - last.time:.0f} s passed since {what}", last)
+        return
+    again, verb = following.entry, _verb(following)
+    if _settled(life) < again.time:
         return  # it should not have come at all
-    elif (gap := following.pushed.time - first.time) < REDELIVERY_DELAY - REDELIVERY_TOLERANCE:
-        yield broken(f"{message.message} was pushed again {gap:.3f} s after {what}", first, following.pushed.entry)
-    elif following.pushed.time > due + REDELIVERY_TOLERANCE and history.reachable(message, due, following.pushed.time):
-        gap = following.pushed.time - last.time
-        yield broken(f"{message.message} was pushed again only {gap:.0f} s after {what}", last, following.pushed.entry)
+    if (gap := again.time - first.time) < REDELIVERY_DELAY - REDELIVERY_TOLERANCE:
+        yield broken(f"{life.id} was {verb} again {gap:.3f} s after {what}", first, again)
+    elif again.time > due + REDELIVERY_TOLERANCE and history.reachable(message, due, again.time):
+        yield broken(f"{life.id} was {verb} again only {again.time - last.time:.0f} s after {what}", last, again)
     else:
-        yield held(last, following.pushed.entry)
+        yield held(last, again)

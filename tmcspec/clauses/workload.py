@@ -80,7 +80,7 @@ def in_hand(deliveries: Sequence[Delivery], end: Entry) -> list[Delivery]:
         for each in deliveries
         if each.instruction.outcome != "hang"
         and each.pushed.seq < end.seq
-        and not any(said.entry.seq < end.seq for said in each.answers[:1])
+        and not any(answer.entry.seq < end.seq for answer in each.answers[:1])
     ]
 
 
@@ -94,5 +94,5 @@ def last_work(deliveries: Sequence[Delivery]) -> Entry:
 
 def _taken(delivery: Delivery) -> float:
     signs = [delivery.received.seq] if delivery.received else []
-    signs += [said.entry.seq for said in delivery.answers[:1]]
+    signs += [answer.entry.seq for answer in delivery.answers[:1]]
     return min(signs, default=inf)
