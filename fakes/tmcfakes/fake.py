@@ -1,4 +1,4 @@
-"""The fake service in one object: engine, WebSocket front, clock and trace.
+"""The fake service in one object: engine, WebSocket front, HTTP gateway, clock and trace.
 
 For tests of any style. In an asyncio test it lives in the test's own event loop, virtual or not; in any other test it
 has a thread and an event loop of its own, and what is asked of it is handed over to that thread.
@@ -12,19 +12,32 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from websockets.frames import CloseCode
 
 from tmcfakes.clock import Clock
 from tmcfakes.service import App, Service
+from tmcfakes.throttle import Throttle
+from tmcfakes.watch import Wanted, Watch
 from tmcfakes.websocket import WebSocketFront
-from tmcspec.events import Advanced, Event
+from tmcspec.events import Advanced
+from tmcspec.flow import Flow
 from tmcspec.timing import CONFIRM_TIMEOUT, Timing
 from tmcspec.trace import Entry, Recorder, Trace, World
 
+if TYPE_CHECKING:
+    from aiohttp.web import RouteDef
+
+    from tmcfakes.gateway import Gateway
+    from tmcfakes.http import HttpFront
+
 T = TypeVar("T")
-Wanted = type[Event] | Callable[[Event], bool]
-"""Which events are waited for: all of a class, or those that a predicate is true of."""
+
+#: Entries of the trace that are kept of a service without end, at least.
+KEPT: Final = 100_000
 
 
 class FakeTmc:
@@ -37,10 +50,24 @@ class FakeTmc:
         apps: who may connect.
         seed: of everything the service draws by chance: tokens, ids, who gets a message.
         timing: the durations of the service.
+        flow: its flow control.
         clock: service time; by default that of the event loop, so simulated in a virtual one and else real.
-        epoch_ms: wall-clock time of service time 0, in epoch milliseconds; by default the time of this call.
+        epoch_ms: wall-clock time of service time 0, in epoch milliseconds; by default the time of this call. Requests
+            to the gateway are dated by clients: it expects their clocks to show this time at the start, and to run with
+            the event loop.
         host: address to listen on.
-        port: port to listen on, 0 for any.
+        port, http_port: ports to listen on, for WebSockets and for HTTP; 0 for any.
+        server_ip: the address of the service in the tracks of messages.
+        topics_to_taobao: the topics that apps may publish to Taobao; None for any.
+        calls_per_second: how often an app may call one method of the gateway in a second; None for no limit (S33).
+        routes: more routes for the HTTP port; called at the start, with this object, before it listens.
+        endless: whether it is to go on for days. Then clients may send as much as they like, and what is old is
+            forgotten: the trace has the latest entries only.
+
+    Attributes:
+        recorder: where the trace is written.
+        apps: as they were given.
+        resets: called after each `reset`, in the thread of the service.
 
     Example:
         >>> from tmcspec.events import Advanced, Produced
@@ -63,25 +90,37 @@ class FakeTmc:
         apps: Sequence[App] = (App(key="test", secret="test-secret"),),
         seed: int = 0,
         timing: Timing | None = None,
+        flow: Flow | None = None,
         clock: Clock | None = None,
         epoch_ms: int | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        http_port: int = 0,
+        server_ip: str = "127.0.0.1",
+        topics_to_taobao: Iterable[str] | None = None,
+        calls_per_second: int | None = None,
+        routes: Callable[[FakeTmc], Iterable[RouteDef]] | None = None,
+        endless: bool = False,
     ) -> None:
-        self.recorder = Recorder()
+        self.apps = tuple(apps)
+        self.recorder = Recorder(keep=KEPT if endless else None)
+        self.resets: list[Callable[[], None]] = []
         self._seed = seed
         self._epoch_ms = time.time_ns() // 1_000_000 if epoch_ms is None else epoch_ms
-        self._apps = tuple(apps)
-        self._service = Service(
-            apps=self._apps,
-            recorder=self.recorder,
-            rng=random.Random(seed),
-            timing=timing or Timing(),
-            epoch_ms=self._epoch_ms,
-        )
+        self._rng = random.Random(seed)
+        self._timing = timing or Timing()
+        self._flow = flow
+        self._server_ip = server_ip
+        self._topics_to_taobao = None if topics_to_taobao is None else frozenset(topics_to_taobao)
+        self._service = self._new_service()
         self._clock = clock
-        self._host, self._port = host, port
+        self._host, self._port, self._http_port = host, port, http_port
+        self._throttle = Throttle(calls_per_second)
+        self._routes = routes
+        self._endless = endless
         self._front: WebSocketFront | None = None  # while it runs
+        self._http: HttpFront  # since it ran
+        self._gateway: Gateway
         self._home = 0  # the thread it lives in
         self._own: tuple[threading.Thread, asyncio.Event] | None = None  # its own thread, and what ends it
 
@@ -127,33 +166,79 @@ class FakeTmc:
     async def _start(self) -> None:
         if self._front is not None:
             raise RuntimeError("this FakeTmc runs already; make another one")
-        self._loop = asyncio.get_running_loop()
+        # Here, because the HTTP library takes as long to import as all else together.
+        from tmcfakes.gateway import Gateway
+        from tmcfakes.http import HttpFront
+
+        loop = self._loop = asyncio.get_running_loop()
         self._home = threading.get_ident()
-        clock = self._clock or Clock.of_loop(self._loop)
-        front = WebSocketFront(self._service, clock, host=self._host, port=self._port)
+        clock = self._clock or Clock.of_loop(loop)
+        front = WebSocketFront(self._service, clock, host=self._host, port=self._port, endless=self._endless)
+        began = loop.time()
+        gateway = Gateway(
+            service=self._service,
+            recorder=self.recorder,
+            now=clock.now,
+            wall_clock=lambda: self._epoch_ms + round((loop.time() - began) * 1000),
+            poke=front.poke,
+            server_ip=self._server_ip,
+            throttle=self._throttle,
+            endless=self._endless,
+        )
+        more = self._routes(self) if self._routes else ()
+        http = HttpFront(routes=[*gateway.routes(), *more], host=self._host, port=self._http_port)
         # The trace says that the clock was moved before it says what that brought about: first in, first told.
         clock.listeners.append(self._advanced)
         try:
             await front.start()
+            await http.start()
         except BaseException:
             clock.listeners.remove(self._advanced)
+            await front.stop()
             raise
-        self._clock, self._front = clock, front
+        self._clock, self._front, self._http, self._gateway = clock, front, http, gateway
 
     async def _stop(self) -> None:
-        front = self._running()
-        await front.stop()
-        front.clock.listeners.remove(self._advanced)
-        self._front = None
-        if front.errors:
-            raise ExceptionGroup("the fake service itself failed; what the client did is not the cause", front.errors)
+        front, http = self._running(), self._http
+        try:
+            await http.stop()
+        finally:
+            try:
+                await front.stop()
+            finally:
+                front.clock.listeners.remove(self._advanced)
+                self._front = None
+        if errors := front.errors + http.errors:
+            raise ExceptionGroup("the fake service itself failed; what the client did is not the cause", errors)
 
     # What a test does with it
 
     @property
     def url(self) -> str:
-        """The address for clients, `ws://127.0.0.1:port/`."""
+        """The address for clients, `ws://127.0.0.1:port/`; that of the pre-release environment has `pre` behind it."""
         return self._running().url
+
+    @property
+    def http_url(self) -> str:
+        """The root of the HTTP port, `http://127.0.0.1:port/`."""
+        self._running()
+        return self._http.url
+
+    @property
+    def gateway_url(self) -> str:
+        """The address of the HTTP gateway, `http://127.0.0.1:port/router/rest`."""
+        return self.http_url + "router/rest"
+
+    @property
+    def conditions(self) -> Trace:
+        """What the trace is recorded under: a trace without entries."""
+        return Trace(
+            entries=(),
+            world="live",
+            client_clock=self._clock is None or self._clock.runs,
+            seed=self._seed,
+            epoch_ms=self._epoch_ms,
+        )
 
     def now(self) -> float:
         """Service time: seconds since the start, plus those it was advanced by."""
@@ -182,11 +267,32 @@ class FakeTmc:
         Returns:
             The id.
         """
-        key = self._apps[0].key if app_key is None else app_key
+        key = self.apps[0].key if app_key is None else app_key
         return self.do(lambda service, now: service.produce(app_key=key, topic=topic, content=content, now=now, **more))
 
+    def broadcast(self, *, topic: str, content: str | None, **more: Any) -> dict[str, int]:
+        """Something happened to a user, and all apps that may know get a message; see `Service.broadcast`.
+
+        Args:
+            topic: as `taobao_trade_TradeCreate`.
+            content: the text for the client's handler; None for none.
+            more: user_id or nick, data_id, environment.
+
+        Returns:
+            The ids by app key.
+        """
+        return self.do(lambda service, now: service.broadcast(topic=topic, content=content, now=now, **more))
+
     def do(self, act: Callable[[Service, float], T]) -> T:
-        """Calls `act` with the engine and the service time, and does what comes of it. Returns what `act` returns."""
+        """Calls `act` with the engine and the service time, and does what comes of it. Returns what `act` returns.
+
+        Example:
+            >>> with FakeTmc() as tmc:
+            ...     shop = tmc.do(lambda service, now: service.console(now=now).authorise("test", "shop"))
+            ...     tmc.do(lambda service, now: service.console(now=now).permit("test", "shop"))
+            ...     list(tmc.broadcast(topic="taobao_trade_TradeCreate", content="{}", nick="shop"))
+            ['test']
+        """
         front = self._running()
 
         def acting() -> T:
@@ -199,14 +305,13 @@ class FakeTmc:
 
     def trace(self, *, world: World = "live", patience: float = CONFIRM_TIMEOUT) -> Trace:
         """Everything that has happened so far. `world` and `patience` are what `Trace` says of them."""
-        return Trace(
-            entries=tuple(self.recorder.entries),
-            world=world,
-            client_clock=self._clock is None or self._clock.runs,
-            patience=patience,
-            seed=self._seed,
-            epoch_ms=self._epoch_ms,
-        )
+        return replace(self.conditions, entries=tuple(self.recorder.entries), world=world, patience=patience)
+
+    def reset(self) -> None:
+        """All is as at the start, but for the clock: connections are closed, messages, users and settings forgotten,
+        and the trace begins anew.
+        """
+        self._call(self._reset)
 
     def wait_for(self, wanted: Wanted, *, count: int = 1, timeout: float = 10.0) -> Entry:
         """Waits for an event, one that is in the trace already included.
@@ -227,7 +332,7 @@ class FakeTmc:
         self._running()
         if _in_event_loop():
             raise RuntimeError("wait_for would stop the event loop it is called in: await wait_for_async(…)")
-        watch = _Watch(self.recorder, wanted, count)
+        watch = Watch(self.recorder, wanted, count)
         self._call(watch.begin)
         try:
             return watch.found.result(timeout)
@@ -238,7 +343,7 @@ class FakeTmc:
 
     async def wait_for_async(self, wanted: Wanted, *, count: int = 1, timeout: float = 10.0) -> Entry:
         """As `wait_for`, for asyncio; `timeout` in seconds of the event loop's time."""
-        watch = _Watch(self.recorder, wanted, count)
+        watch = Watch(self.recorder, wanted, count)
         self._call(watch.begin)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(watch.found), timeout)
@@ -268,6 +373,31 @@ class FakeTmc:
         self._loop.call_soon_threadsafe(acting)
         return done.result()
 
+    def _reset(self) -> None:
+        front = self._running()
+        front.dismiss(CloseCode.GOING_AWAY.value, "the service was reset")
+        front.poke()
+        listeners = self.recorder.listeners
+        self.recorder = Recorder(keep=KEPT if self._endless else None)
+        self.recorder.listeners = listeners  # the very list: those who wait for an event take themselves off it
+        front.service = self._service = self._new_service()
+        self._gateway.serve(self._service, self.recorder)
+        for listener in tuple(self.resets):
+            listener()
+        front.poke()
+
+    def _new_service(self) -> Service:
+        return Service(
+            apps=self.apps,
+            recorder=self.recorder,
+            rng=self._rng,  # goes on, so that no id comes twice (S42)
+            timing=self._timing,
+            flow=self._flow,
+            epoch_ms=self._epoch_ms,
+            server_ip=self._server_ip,
+            topics_to_taobao=self._topics_to_taobao,
+        )
+
     def _advance(self, seconds: float) -> None:
         """Steps from deadline to deadline: in one jump, all that is due on the way would happen at its end."""
         clock = self._running().clock
@@ -289,45 +419,3 @@ def _in_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-class _Watch:
-    """Waits until an event was recorded a number of times; used in the thread of the recorder."""
-
-    def __init__(self, recorder: Recorder, wanted: Wanted, count: int) -> None:
-        if count < 1:
-            raise ValueError(f"count must be at least 1, not {count!r}")
-        self.found: concurrent.futures.Future[Entry] = concurrent.futures.Future()
-        self._recorder = recorder
-        self._wanted = wanted
-        self._count = count
-        self._seen = 0
-
-    def begin(self) -> None:
-        for entry in self._recorder.entries:
-            self._look(entry)
-        self._recorder.listeners.append(self._look)
-
-    def end(self) -> None:
-        self._recorder.listeners.remove(self._look)
-
-    def missed(self, timeout: float) -> TimeoutError:
-        name = getattr(self._wanted, "__name__", repr(self._wanted))
-        last = "".join(f"\n  {entry.time:.6f} {entry.event}" for entry in self._recorder.entries[-5:])
-        return TimeoutError(
-            f"waited {timeout} s for {self._count} x {name}, saw {self._seen}; the last events:{last or ' none'}"
-        )
-
-    def _look(self, entry: Entry) -> None:
-        if self.found.done():
-            return
-        try:
-            self._seen += self._is_wanted(entry.event)
-        except Exception as error:
-            self.found.set_exception(error)  # to whoever waits, not to the engine that recorded the event
-            return
-        if self._seen == self._count:
-            self.found.set_result(entry)
-
-    def _is_wanted(self, event: Event) -> bool:
-        return isinstance(event, self._wanted) if isinstance(self._wanted, type) else bool(self._wanted(event))

@@ -11,6 +11,7 @@ import socket
 from typing import Any
 
 import aiohttp
+import async_solipsism
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 
@@ -43,6 +44,11 @@ class SimulatedConnector(aiohttp.TCPConnector):
             return await asyncio.get_running_loop().create_connection(make_protocol, host, port)
         except OSError as error:
             raise client_error(req.connection_key, error) from error
+
+
+def connector_of(loop: asyncio.AbstractEventLoop) -> aiohttp.BaseConnector:
+    """What connects aiohttp's client in this event loop, virtual or not. To be closed by who asked for it."""
+    return SimulatedConnector() if isinstance(loop, async_solipsism.EventLoop) else aiohttp.TCPConnector()
 
 
 class _Names(AbstractResolver):
