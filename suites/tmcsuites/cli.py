@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 import traceback
+from collections import UserDict
+from typing import Any, Literal, NoReturn
 
 import click
 
 from tmcspec import __version__
-from tmcsuites.frame_command import frame
-from tmcsuites.run_command import run
-from tmcsuites.trace_commands import check, clauses
-from tmcsuites.verdict import ExitStatus
+
+MODULES = {
+    "check": "tmcsuites.trace_commands",
+    "clauses": "tmcsuites.trace_commands",
+    "frame": "tmcsuites.frame_command",
+    "run": "tmcsuites.run_command",
+    "serve": "tmcsuites.serve_command",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(UserDict[str, Any]):
+    """Commands by name, or the modules they are in: each is imported when it is asked for, because a service that is
+    to start need not wait until a test suite is loaded.
+    """
+
+    def __getitem__(self, name: str) -> Any:
+        found = super().__getitem__(name)
+        return getattr(importlib.import_module(found), name) if isinstance(found, str) else found
+
+
+@click.group(commands=_Commands(MODULES), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tmcspec")
 def tmcspec() -> None:
-    """Taobao message service (TMC): the specification, and the suite that puts clients through it.
+    """Taobao message service (TMC): the specification, a fake service, and the suite that puts clients through it.
 
     \b
     Example:
       tmcspec run --client "node adapter.js"
     """
-
-
-tmcspec.add_command(run)
-tmcspec.add_command(clauses)
-tmcspec.add_command(check)
-tmcspec.add_command(frame)
 
 
 def main() -> None:
@@ -42,12 +53,18 @@ def main() -> None:
         sys.exit(tmcspec.main(standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(ExitStatus.USAGE)
+        _exit("USAGE")
     except click.ClickException as error:
         error.show()
-        sys.exit(ExitStatus.USAGE)
+        _exit("USAGE")
     except click.Abort:
-        sys.exit(ExitStatus.INTERRUPTED)
+        _exit("INTERRUPTED")
     except Exception:  # whatever it is, it is our fault and must not look like the client's, which status 1 would
         traceback.print_exc()
-        sys.exit(ExitStatus.SUITE_FAULT)
+        _exit("SUITE_FAULT")
+
+
+def _exit(status: Literal["USAGE", "INTERRUPTED", "SUITE_FAULT"]) -> NoReturn:
+    from tmcsuites.verdict import ExitStatus  # with the clauses and all, so only when it is needed
+
+    sys.exit(ExitStatus[status])
