@@ -12,7 +12,17 @@ import pytest
 from tmcspec.clauses import CLAUSES, Binds, Level
 from tmcspec.client import Core, TmcClient
 from tmcsuites.adapters.reference import ReferenceSubject
-from tmcsuites.mutants import MUTANTS, acknowledgement, connection, frames, handshake, longid, redelivery
+from tmcsuites.mutants import (
+    MUTANTS,
+    acknowledgement,
+    connection,
+    frames,
+    handshake,
+    longid,
+    polling,
+    publishing,
+    redelivery,
+)
 from tmcsuites.mutants.base import Catalogue, Mutant
 from tmcsuites.mutants.matrix import accusations, perform, plays, plays_for
 from tmcsuites.verdict import CaseResult, Verdict
@@ -38,6 +48,11 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("confirms-first", "ACK-5"): "what is confirmed first is confirmed whatever comes of it",
     ("swallows-failures", "ACK-2"): "nothing shows that its handler was done before",
     ("swallows-failures", "ACK-5"): "it swallows every exception alike",
+    (
+        "counts-characters-when-writing",
+        "PUB-1",
+    ): "what arrives, and is acknowledged, is another text than was published",
+    ("tells-of-success-at-once", "PUB-2"): "whoever does not wait for an answer does not see an error either",
     ("ignores-a-repetition", "ACK-8"): "what is ignored is not confirmed",
     ("reads-ids-as-doubles", "LID-1"): SAME_LOSS,
     ("confirms-through-a-double", "LID-1"): SAME_LOSS,
@@ -96,7 +111,7 @@ def test_every_must_that_binds_the_client_names_the_defect_of_a_mutant() -> None
 
 
 def test_no_two_mutants_share_a_name() -> None:
-    catalogues = (handshake, frames, acknowledgement, redelivery, longid, connection)
+    catalogues = (handshake, frames, acknowledgement, redelivery, longid, connection, publishing, polling)
     assert len(MUTANTS) == sum(len(each.MUTANTS) for each in catalogues)
 
 

@@ -11,18 +11,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import random
 import re
 import socket
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import aiohttp
+
+from tmcfakes.console import Console
 from tmcfakes.fake import FakeTmc
 from tmcfakes.service import Service
+from tmcfakes.simulated_http import connector_of
+from tmcspec import top
+from tmcspec.client.polling import CONSUME
 from tmcspec.events import (
     Accepted,
     ClientDied,
     ClientError,
+    ClientPublished,
     ClientStarted,
     ClientStopped,
     Confirmed,
@@ -30,6 +40,7 @@ from tmcspec.events import (
     Failed,
     Fault,
     Handled,
+    HttpOut,
     Id,
     Received,
 )
@@ -43,17 +54,22 @@ from tmcsuites.adapters.contract import (
     ClientReceived,
     Crashed,
     Hung,
+    Mode,
     StartOptions,
     Subject,
     SubjectError,
     Unsupported,
 )
+from tmcsuites.adapters.reference import ReferenceSubject
 
 T = TypeVar("T")
 
 APP_KEY = "12129701"
 APP_SECRET = "tmcspec-app-secret"
 TOPIC = "taobao_trade_TradeCreate"
+
+#: The one topic that may be published to Taobao.
+TOPIC_TO_TAOBAO = "tmcspec_topic_to_taobao"
 
 #: The name of the one client in the trace.
 CLIENT = "client"
@@ -86,6 +102,7 @@ class Stage:
         world: `simulated` or `live`.
         patience: seconds of client time that a client has to do what it must.
         start_patience: seconds of client time that it has to connect, when that is more.
+        wall_clock: seconds since the epoch, for bystanders.
     """
 
     def __init__(
@@ -96,16 +113,19 @@ class Stage:
         world: World,
         patience: float,
         start_patience: float = START_PATIENCE,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.fake = fake
         self.subject = subject
         self.world = world
         self.patience = patience
         self.start_patience = max(patience, start_patience)
+        self.wall_clock = wall_clock
         self.answered: set[int] = set()
         self.dishonest: AdapterFault | None = None
         self._told: dict[int | None, set[str]] = {}
         self._next_id = FIRST_ID
+        self._polled = False
         self._woken = asyncio.Event()
         fake.recorder.listeners.append(self._listen)
 
@@ -113,10 +133,17 @@ class Stage:
 
     def client_says(self, event: ClientEvent) -> None:
         """What the client's adapter reports goes into the trace. Ids outside 64 bits are shown as they are."""
+        self._reported(CLIENT, event)
+        if isinstance(event, ClientReceived):
+            self._told.setdefault(event.message_id, set()).add(instruction(event.content).outcome)
+        elif isinstance(event, ClientHandled):
+            self._check_honesty(event)
+
+    def _reported(self, client: str, event: ClientEvent) -> None:
         if isinstance(event, ClientReceived):
             self.record(
                 Received(
-                    client=CLIENT,
+                    client=client,
                     message=_id(event.message_id),
                     topic=event.topic,
                     content=event.content,
@@ -125,10 +152,29 @@ class Stage:
                     publish_time=_id(event.publish_time),
                 )
             )
-            self._told.setdefault(event.message_id, set()).add(instruction(event.content).outcome)
         elif isinstance(event, ClientHandled):
-            self.record(Handled(client=CLIENT, message=_id(event.message_id), outcome=event.outcome))
-            self._check_honesty(event)
+            self.record(Handled(client=client, message=_id(event.message_id), outcome=event.outcome))
+
+    @contextlib.asynccontextmanager
+    async def bystanders(self, count: int) -> AsyncIterator[None]:
+        """More clients on the same group, as long as the context lasts. They are the reference core and do no wrong."""
+        options = StartOptions(url=self.fake.url, gateway_url="", app_key=APP_KEY, app_secret=APP_SECRET)
+        others = {
+            f"bystander {number}": ReferenceSubject(wall_clock=self.wall_clock, rng=random.Random(number))
+            for number in range(1, count + 1)
+        }
+        try:
+            for name, other in others.items():
+                await other.open(functools.partial(self._reported, name))
+                answer = await other.start(options)
+                if answer.status != "result":
+                    raise RuntimeError(f"{name} could not connect: {answer.error}")
+                self.record(ClientStarted(client=name))
+            yield
+        finally:
+            for name, other in others.items():
+                self.record(ClientStopped(client=name))
+                await other.close()
 
     def _check_honesty(self, done: ClientHandled) -> None:
         """An adapter whose handlers do not do what the messages that it showed us tell them is of no use."""
@@ -152,21 +198,26 @@ class Stage:
         """From now on, the client's death goes into the trace at the moment it is noticed."""
         self.subject.died.add_done_callback(self._died)
 
-    async def try_start(self, *, within: float | None = None, url: str | None = None) -> Answer | None:
+    async def try_start(
+        self, *, within: float | None = None, url: str | None = None, mode: Mode = "push"
+    ) -> Answer | None:
         """Starts the client, and tells how that ended; None when it did not end in time.
 
         Args:
             within: seconds of client time; its patience by default.
             url: where it is sent; to the service by default.
+            mode: whether it shall be pushed to over WebSocket, or poll the HTTP gateway.
 
         Raises:
-            Unsupported: it does not connect by WebSocket, and never said that it does.
+            Unsupported: it does not do so, and never said that it does.
             SubjectError: it died, hangs, or broke the adapter contract.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + (within or self.patience)
         address = self.fake.url if url is None else url
-        options = StartOptions(url=address, gateway_url="", app_key=APP_KEY, app_secret=APP_SECRET)
+        options = StartOptions(
+            url=address, gateway_url=self.fake.gateway_url, app_key=APP_KEY, app_secret=APP_SECRET, mode=mode
+        )
         try:
             async with asyncio.timeout_at(end):
                 answer = await self.subject.start(options)
@@ -179,30 +230,57 @@ class Stage:
             await self.until(lambda: False, within=end - loop.time())
             return None
         if answer.status == "unsupported":
-            if "push" in self.subject.info.capabilities:
+            if mode in self.subject.info.capabilities:
                 raise AdapterFault(
-                    "the adapter declares 'push' and answers 'unsupported' to 'start'", log=self.subject.log
+                    f"the adapter declares {mode!r} and answers 'unsupported' to 'start'", log=self.subject.log
                 )
-            raise Unsupported("the client does not connect by WebSocket: it answers 'unsupported' to 'start'")
+            how = "connect by WebSocket" if mode == "push" else "poll"
+            raise Unsupported(f"the client does not {how}: it answers 'unsupported' to 'start'")
         if answer.status == "raised":
             self.record(ClientError(client=CLIENT, error=answer.error or "", op="start"))
         elif answer.status == "result" and not self.subject.info.bare:
             self.record(ClientStarted(client=CLIENT))
         return answer
 
-    async def start(self) -> None:
-        """Starts the client and waits until the service has accepted it.
+    async def start(self, mode: Mode = "push") -> None:
+        """Starts the client and waits until the service has accepted it: a CONNECT, or a request that consumes.
 
         Raises:
             NeverReady: it was not accepted, or said that it could not start.
             SubjectError: it died, hangs, or broke the adapter contract.
         """
-        answer = await self.try_start(within=self.start_patience)
+        answer = await self.try_start(within=self.start_patience, mode=mode)
         if answer is not None and answer.status == "raised":
             raise CannotStart(f"the client could not start: {answer.error}")
-        if not await self.until(lambda: bool(self.connections()), within=self.start_patience):
+        accepted = (lambda: bool(self.connections())) if mode == "push" else lambda: self._polled
+        if not await self.until(accepted, within=self.start_patience):
             await self.subject.probe()
-            raise NeverReady("the service never accepted a CONNECT of the client")
+            what = "a CONNECT" if mode == "push" else "a request"
+            raise NeverReady(f"the service never accepted {what} of the client")
+
+    async def publish(self, content: str = "{}", *, topic: str = TOPIC_TO_TAOBAO) -> Answer | None:
+        """Lets the client send a message to Taobao, and tells what it told its application; None when it said nothing.
+
+        Raises:
+            SubjectError: it died, hangs, or broke the adapter contract.
+        """
+        try:
+            answer = await self.subject.publish(topic=topic, content=content, session=None)
+        except Crashed:
+            return None
+        except Hung:
+            # Waiting for the service is not hanging: its handlers and its adapter must still answer.
+            await self.subject.probe()
+            return None
+        if answer.status == "unsupported":
+            raise AdapterFault("the adapter declares 'publish' and answers 'unsupported' to it", log=self.subject.log)
+        ok = answer.status == "result"
+        self.record(
+            ClientPublished(
+                client=CLIENT, topic=topic, content=content, ok=ok, error=None if ok else answer.error or ""
+            )
+        )
+        return answer
 
     async def finish(self) -> None:
         """Ends the case: the client is stopped, and the trace says when. Raises SubjectError as `try_start`."""
@@ -233,6 +311,10 @@ class Stage:
     def do(self, act: Callable[[Service, float], T]) -> T:
         """Calls `act` with the engine and service time, and does what comes of it."""
         return self.fake.do(act)
+
+    def operate(self, act: Callable[[Console], T]) -> T:
+        """Lets the operator of the app change users, groups, topics or flow, and does what comes of it."""
+        return self.do(lambda service, now: act(service.console(now=now)))
 
     def produce(self, content: str | None = "{}", *, told: Instruction | None = None, **more: Any) -> int:
         """Produces a message and returns its id.
@@ -309,6 +391,17 @@ class Stage:
         """Lets client time pass."""
         await self.until(lambda: False, within=seconds)
 
+    async def let_a_stranger_ask(self) -> None:
+        """Somebody whose app the service does not know asks the HTTP gateway for messages."""
+        loop = asyncio.get_running_loop()
+        self.record(Fault(name="request"))
+        form = top.form(CONSUME, {}, app_key="tmcspec stranger", secret="unknown", now_ms=int(self.wall_clock() * 1000))
+        async with (
+            aiohttp.ClientSession(connector=connector_of(loop), trust_env=False) as session,
+            session.post(self.fake.gateway_url, data=form) as answer,
+        ):
+            await answer.read()
+
     async def pass_time(self, seconds: float) -> None:
         """Lets service time pass: in a live run the service's clock jumps and the client's does not."""
         if self.world == "live":
@@ -338,6 +431,8 @@ class Stage:
     def _listen(self, entry: Entry) -> None:
         if isinstance(entry.event, Confirmed | Failed):
             self.answered.add(entry.event.message)
+        elif isinstance(entry.event, HttpOut):
+            self._polled = self._polled or entry.event.code == 0
         self._woken.set()
 
     def _died(self, died: asyncio.Future[SubjectError]) -> None:

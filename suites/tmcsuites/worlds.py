@@ -22,7 +22,7 @@ from tmcspec.timing import CONFIRM_TIMEOUT
 from tmcspec.trace import Trace
 from tmcsuites.adapters.contract import ClientInfo, Subject, SubjectError
 from tmcsuites.casebook import Case, CaseFunction
-from tmcsuites.stage import APP_KEY, APP_SECRET, START_PATIENCE, NeverReady, Stage
+from tmcsuites.stage import APP_KEY, APP_SECRET, START_PATIENCE, TOPIC_TO_TAOBAO, NeverReady, Stage
 from tmcsuites.verdict import CaseResult, Verdict, decide
 
 WorldName = Literal["simulated", "live"]
@@ -124,25 +124,32 @@ class _Run:
         epoch_ms = EPOCH_MS if simulated else time.time_ns() // 1_000_000
         clock = Clock.of_loop(loop)
         app = App(key=APP_KEY, secret=APP_SECRET)
-        fake = FakeTmc(apps=[app], seed=rng.getrandbits(32), clock=clock, epoch_ms=epoch_ms)
+        fake = FakeTmc(
+            apps=[app],
+            seed=rng.getrandbits(32),
+            clock=clock,
+            epoch_ms=epoch_ms,
+            topics_to_taobao=[TOPIC_TO_TAOBAO],
+        )
         wall_clock = (lambda: epoch_ms / 1000 + loop.time()) if simulated else time.time
         subject = self.setting.subject(wall_clock, random.Random(rng.getrandbits(32)))
         async with fake:
             try:
-                await self._perform(fake, subject)
+                await self._perform(fake, subject, wall_clock)
             except (SubjectError, NeverReady) as error:
                 self.error = error
             finally:
                 await subject.close()
                 self.log = subject.log
 
-    async def _perform(self, fake: FakeTmc, subject: Subject) -> None:
+    async def _perform(self, fake: FakeTmc, subject: Subject, wall_clock: Callable[[], float]) -> None:
         stage = Stage(
             fake=fake,
             subject=subject,
             world=self.setting.world,
             patience=self.setting.patience,
             start_patience=self.setting.start_patience,
+            wall_clock=wall_clock,
         )
         await subject.open(stage.client_says)
         stage.watch()

@@ -7,8 +7,22 @@ import random
 import time
 from collections.abc import Callable
 
+import aiohttp
+
+from tmcfakes.simulated_http import connector_of
 from tmcspec import __version__
-from tmcspec.client import FailMessage, Handled, Message, Observation, Offline, Online, Received, TmcClient, TmcError
+from tmcspec.client import (
+    FailMessage,
+    Handled,
+    Message,
+    Observation,
+    Offline,
+    Online,
+    Received,
+    TmcClient,
+    TmcError,
+    TmcPoller,
+)
 from tmcspec.instruction import instruction
 from tmcsuites.adapters.contract import (
     Answer,
@@ -29,12 +43,13 @@ class HandlerRaised(Exception):
 
 
 class ReferenceSubject:
-    """A `Subject` around `TmcClient`, or a subclass of it.
+    """A `Subject` around `TmcClient` and `TmcPoller`, or subclasses of them.
 
     Args:
-        wall_clock: seconds since the epoch, for the timestamps of its CONNECTs.
+        wall_clock: seconds since the epoch, for the timestamps of its CONNECTs and requests.
         rng: for its backoff.
-        client_type: which client; a subclass of `TmcClient`.
+        client_type: which client is pushed to; a subclass of `TmcClient`.
+        poller_type: which client polls; a subclass of `TmcPoller`.
     """
 
     def __init__(
@@ -43,11 +58,14 @@ class ReferenceSubject:
         wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         client_type: type[TmcClient] = TmcClient,
+        poller_type: type[TmcPoller] = TmcPoller,
     ) -> None:
         self._wall_clock = wall_clock
         self._rng = rng
-        self._type = client_type
-        self._client: TmcClient | None = None
+        self._client_type = client_type
+        self._poller_type = poller_type
+        self._client: TmcClient | TmcPoller | None = None
+        self._connector: aiohttp.BaseConnector | None = None  # of a poller
         self._on_event: OnEvent = lambda event: None
         self._died: asyncio.Future[SubjectError] | None = None
 
@@ -58,7 +76,7 @@ class ReferenceSubject:
             version=__version__,
             language="python",
             transport="in-process",
-            capabilities=frozenset({"push", "publish", "fail", "raise", "reconnect", "graceful_stop"}),
+            capabilities=frozenset({"push", "poll", "publish", "fail", "raise", "reconnect", "graceful_stop"}),
         )
 
     @property
@@ -76,16 +94,7 @@ class ReferenceSubject:
         self._on_event = on_event
 
     async def start(self, options: StartOptions) -> Answer:
-        client = self._type(
-            app_key=options.app_key,
-            app_secret=options.app_secret,
-            group=options.group,
-            url=options.url,
-            handler=_obey,
-            wall_clock=self._wall_clock,
-            rng=self._rng,
-            observer=self._observe,
-        )
+        client = self._pushed(options) if options.mode == "push" else self._polling(options)
         try:
             await client.start()
         except (TmcError, OSError) as error:
@@ -94,8 +103,8 @@ class ReferenceSubject:
         return Answer(status="result")
 
     async def publish(self, *, topic: str, content: str, session: str | None) -> Answer:
-        if self._client is None:
-            return Answer(status="raised", error="the client is not started")
+        if not isinstance(self._client, TmcClient):
+            return Answer(status="raised", error="no client is started that has a connection to publish on")
         try:
             await self._client.publish(topic, content, session=session)
         except (TmcError, ValueError) as error:
@@ -113,9 +122,37 @@ class ReferenceSubject:
         client, self._client = self._client, None
         if client is not None:
             await client.stop(grace=1.0)
+        if self._connector is not None:
+            await self._connector.close()
 
     def check(self) -> None:
         """Nothing can go wrong with it that would not be an exception here."""
+
+    def _pushed(self, options: StartOptions) -> TmcClient:
+        return self._client_type(
+            app_key=options.app_key,
+            app_secret=options.app_secret,
+            group=options.group,
+            url=options.url,
+            handler=_obey,
+            wall_clock=self._wall_clock,
+            rng=self._rng,
+            observer=self._observe,
+        )
+
+    def _polling(self, options: StartOptions) -> TmcPoller:
+        self._connector = connector_of(asyncio.get_running_loop())
+        return self._poller_type(
+            app_key=options.app_key,
+            app_secret=options.app_secret,
+            group=options.group,
+            url=options.gateway_url,
+            handler=_obey,
+            wall_clock=self._wall_clock,
+            rng=self._rng,
+            observer=self._observe,
+            connector=self._connector,
+        )
 
     def _observe(self, seen: Observation) -> None:
         self._on_event(_translated(seen))

@@ -65,6 +65,7 @@ async def test_a_push_without_an_id_is_not_confirmed(tmc_stage: Stage) -> None:
     await tmc_stage.until_answered(tmc_stage.produce())
 
 
+# S40: MQ无法避免消息重复
 @case("ACK-8", "RDL-7", "RDL-1", "RDL-5", handlers=False)
 async def test_a_lost_confirm_is_repeated(tmc_stage: Stage) -> None:
     """The service does not get the first confirm, and brings the message again."""
@@ -76,6 +77,7 @@ async def test_a_lost_confirm_is_repeated(tmc_stage: Stage) -> None:
     await tmc_stage.until(lambda: _confirmed(tmc_stage, message))
 
 
+# S43: 调整并行度
 @case("ACK-9")
 async def test_a_slow_handler_does_not_stop_others(tmc_stage: Stage) -> None:
     """One works for three seconds, the next should not wait for it."""
@@ -97,6 +99,7 @@ async def test_a_hanging_handler_does_not_stop_others(tmc_stage: Stage) -> None:
     await tmc_stage.wait(tmc_stage.patience)
 
 
+# S29: 被推送的缓冲队列 不要设置太大
 @case("ACK-11")
 async def test_a_burst_beyond_the_queue_loses_nothing(tmc_stage: Stage) -> None:
     """Ten thousand at once, and a handler that takes a moment for each."""

@@ -41,6 +41,7 @@ async def test_an_answer_with_another_flag_is_not_taken(tmc_stage: Stage) -> Non
     await _start_and_look_on(tmc_stage)
 
 
+# S21: 连接失败时会抛出异常
 @case("HSK-6", "HSK-7", handlers=False)
 async def test_a_refused_first_connection_is_told(tmc_stage: Stage) -> None:
     """Code and phrase, as for a wrong sign."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tmcspec.events import HttpIn
 from tmcspec.ids import neighbours
 from tmcspec.instruction import Instruction
 from tmcsuites.casebook import case
@@ -20,6 +21,9 @@ EXACT = {
     "above_int8": 200,
 }
 
+#: Those that lose something as a JSON number that is read through a double, or without its sign.
+LONG = ("above_2_53", "production_size", "largest", "negative")
+
 #: Pairs that a reader of this kind cannot tell apart.
 PAIRS = {
     "double": neighbours(2**53 + 1, "double"),
@@ -29,6 +33,7 @@ PAIRS = {
 }
 
 
+# S62: outgoingId long型精度丢失
 @case("LID-1", handlers=False)
 @pytest.mark.parametrize("name", EXACT)
 async def test_ids_are_confirmed_exactly(tmc_stage: Stage, name: str) -> None:
@@ -59,4 +64,25 @@ async def test_user_ids_reach_the_handler_exactly(tmc_stage: Stage, user_id: int
     """Not of today's size, but of the type's."""
     await tmc_stage.start()
     message = tmc_stage.produce(user_id=user_id, nick="商家测试帐号")
+    await tmc_stage.until_answered(message)
+
+
+@case("LID-2", needs=("poll",))
+@pytest.mark.parametrize("name", LONG)
+async def test_ids_are_confirmed_exactly_over_http(tmc_stage: Stage, name: str) -> None:
+    """There they are JSON numbers."""
+    await tmc_stage.start("poll")
+    message = tmc_stage.produce(id=EXACT[name])
+    await tmc_stage.until_answered(message)
+    await tmc_stage.until_answered(tmc_stage.produce())
+
+
+@case("LID-2", needs=("poll", "raise"))
+async def test_no_confirm_over_http_settles_a_neighbour(tmc_stage: Stage) -> None:
+    """The neighbour's handler raises, so that any confirm of it is the harm itself."""
+    await tmc_stage.start("poll")
+    message, neighbour = neighbours(4160600490938325004, "double")
+    tmc_stage.produce(id=neighbour, told=Instruction(outcome="raise", reason="must stay unsettled"))
+    await tmc_stage.until_event(lambda event: isinstance(event, HttpIn))
+    tmc_stage.produce(id=message)
     await tmc_stage.until_answered(message)

@@ -6,9 +6,10 @@ from tmcspec.events import Received
 from tmcspec.instruction import Instruction
 from tmcspec.timing import CONFIRM_TIMEOUT
 from tmcsuites.casebook import case
-from tmcsuites.stage import Stage
+from tmcsuites.stage import APP_KEY, Stage
 
 
+# S25: 约6分钟后重新加入消费队列待消费
 @case("RDL-7", "RDL-2", needs=("fail",))
 async def test_a_failed_message_comes_again_and_is_handled(tmc_stage: Stage) -> None:
     """Failed twice, six minutes apart."""
@@ -54,3 +55,15 @@ async def test_a_message_nobody_could_handle_expires(tmc_stage: Stage) -> None:
     message = tmc_stage.produce(told=Instruction(outcome="fail"))
     await tmc_stage.until_answered(message)
     await tmc_stage.pass_time(24 * 3600 + 1)
+
+
+@case("RDL-8", "ACK-7", handlers=False)
+async def test_what_was_lost_with_its_group_never_comes(tmc_stage: Stage) -> None:
+    """Not in a group of the same name either, and nothing that the client has is touched."""
+    await tmc_stage.start()
+    tmc_stage.operate(lambda console: console.create_group(APP_KEY, "closing"))
+    tmc_stage.produce(group="closing")
+    tmc_stage.operate(lambda console: console.delete_group(APP_KEY, "closing"))
+    tmc_stage.operate(lambda console: console.create_group(APP_KEY, "closing"))
+    tmc_stage.produce(group="closing")
+    await tmc_stage.until_answered(tmc_stage.produce())

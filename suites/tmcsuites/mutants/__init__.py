@@ -10,7 +10,7 @@ Example:
 
 from __future__ import annotations
 
-from tmcsuites.mutants import acknowledgement, connection, frames, handshake, longid, redelivery
+from tmcsuites.mutants import acknowledgement, connection, frames, handshake, longid, polling, publishing, redelivery
 from tmcsuites.mutants.base import Mutant
 
 #: Every mutant by name, area by area.
@@ -21,6 +21,8 @@ MUTANTS: dict[str, Mutant] = {
     **redelivery.MUTANTS,
     **longid.MUTANTS,
     **connection.MUTANTS,
+    **publishing.MUTANTS,
+    **polling.MUTANTS,
 }
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -14,7 +14,7 @@ from inspect import cleandoc
 from typing import TypeAlias, TypeVar
 
 from tmcspec.clauses import CLAUSES, Binds
-from tmcspec.client import Core, TmcClient
+from tmcspec.client import Core, Polling, TmcClient, TmcPoller
 from tmcspec.client.session import Session
 from tmcspec.client.wire import Wire
 from tmcsuites.adapters.contract import Subject
@@ -22,7 +22,7 @@ from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.worlds import SubjectFactory
 
 #: What of the client a defect may sit in.
-Part: TypeAlias = type[Core] | type[TmcClient] | type[Wire]
+Part: TypeAlias = type[Core] | type[TmcClient] | type[Wire] | type[Polling] | type[TmcPoller]
 
 #: The two published PHP clients.
 PHP = ("hyperf-taobao-tmc", "hucsuper/taobao-tmc")
@@ -67,16 +67,24 @@ class Mutant:
     @property
     def subject(self) -> SubjectFactory:
         """Makes the client, as `tmcsuites.worlds.Setting` wants it."""
-        client_type = _client_with(self.part)
+        client_type, poller_type = _clients_with(self.part)
 
         def make(wall_clock: Callable[[], float], rng: random.Random) -> Subject:
-            return ReferenceSubject(wall_clock=wall_clock, rng=rng, client_type=client_type)
+            return ReferenceSubject(wall_clock=wall_clock, rng=rng, client_type=client_type, poller_type=poller_type)
 
         return make
 
 
-def _client_with(part: Part) -> type[TmcClient]:
-    """The client that has this part in its place."""
+def _clients_with(part: Part) -> tuple[type[TmcClient], type[TmcPoller]]:
+    """The client and the poller, of which one has this part in its place."""
+    if issubclass(part, TmcPoller):
+        return TmcClient, part
+    if issubclass(part, Polling):
+        return TmcClient, type(part.__name__, (TmcPoller,), {"core_type": part})
+    return _client_with(part), TmcPoller
+
+
+def _client_with(part: type[Core] | type[TmcClient] | type[Wire]) -> type[TmcClient]:
     if issubclass(part, TmcClient):
         return part
     if issubclass(part, Core):

@@ -27,6 +27,9 @@ LONG = frozenset(
         "test_a_confirmed_message_never_comes_again",
         "test_a_late_confirm_still_settles",
         "test_a_message_nobody_could_handle_expires",
+        "test_a_message_whose_handler_fails_is_not_confirmed_and_comes_again",
+        "test_what_was_confirmed_over_http_never_comes_again",
+        "test_who_does_not_confirm_is_slowed_down",
     }
 )
 
