@@ -15,6 +15,7 @@ from tmcspec.messages import Confirm, PullRequest
 # Time
 
 
+# S19: 其它语言建议采用推模式接收消息
 def test_a_pull_goes_out_every_fifteen_seconds() -> None:
     core = online(now=100.0)
     assert core.deadline() == 115.0

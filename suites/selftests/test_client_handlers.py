@@ -142,6 +142,7 @@ async def test_a_hanging_handler_does_not_stop_the_others() -> None:
         await tmc.stop(grace=3)
 
 
+# S30: 任务最大堆积量 默认 2000
 @simulated
 async def test_a_burst_of_10_000_against_a_slow_handler_loses_nothing_and_is_held_back() -> None:
     running: set[int] = set()

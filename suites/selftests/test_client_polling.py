@@ -81,6 +81,7 @@ def test_another_group_is_named_in_every_call() -> None:
     assert form["group_name"] == "vip"
 
 
+# S34: 尽量不要并发
 def test_one_request_is_on_its_way_at_a_time() -> None:
     core = settled(7)
     assert confirming(core) == [7]
@@ -130,6 +131,7 @@ def test_a_secret_that_cannot_be_used_is_not_shown() -> None:
 # When
 
 
+# S35: 如拉取消息量为空时, 等待1秒以上再轮询
 def test_an_empty_answer_is_followed_by_a_pause_of_a_second() -> None:
     core = new_polling()
     consume(core, now=5.0)

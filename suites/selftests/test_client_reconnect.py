@@ -13,6 +13,7 @@ from tmcspec.client import Backoff, ConnectFailed, Core, Observation, Offline, T
 from tmcspec.messages import Confirm
 
 
+# S22: 第一次正常连接后, 后面断开连接 会自动重连
 @pytest.mark.parametrize("how", ["close", "abort", "silence"])
 def test_the_client_comes_back_after_a_lost_connection(how: str) -> None:
     async def scenario() -> None:

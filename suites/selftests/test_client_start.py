@@ -42,6 +42,7 @@ def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
     simulate(scenario())
 
 
+# S21: 连接失败时会抛出异常
 @pytest.mark.parametrize(
     ("fields", "code", "phrase", "text"),
     [
@@ -85,6 +86,7 @@ def test_a_refused_upgrade_raises(status: int) -> None:
     simulate(scenario())
 
 
+# S21: 连接失败时会抛出异常
 @simulated
 async def test_an_address_that_does_not_answer_raises() -> None:
     with pytest.raises(OSError, match="ws://tmc:80/ does not answer") as caught:

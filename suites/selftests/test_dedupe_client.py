@@ -83,6 +83,7 @@ def run(shop: Shop, *, count: int, confirmed: int, clients: int = 1) -> tuple[Fa
     return simulate(world)
 
 
+# S41: 务必要在业务层面进行去重处理
 def test_one_trade_under_two_ids_is_handled_once_and_both_are_confirmed_after_that() -> None:
     shop = Shop()
     tmc, ids = run(shop, count=2, confirmed=2)

@@ -18,6 +18,7 @@ def world() -> World:
     return World()
 
 
+# S38: 消费确认后的消息无法再次获取
 def test_a_confirmed_message_never_comes_again(world: World) -> None:
     world.connected("c1")
     message = world.produce()
@@ -31,6 +32,7 @@ def test_a_confirmed_message_never_comes_again(world: World) -> None:
     assert world.events(Confirmed) == [Confirmed(message=Id(message), via="ws", connection="c1")]
 
 
+# S52a: 消费了不确认, 每间隔约6分钟重发一次
 def test_an_unconfirmed_message_comes_again_with_its_attempt_showing(world: World) -> None:
     world.connected("c1")
     message = world.produce()
@@ -45,6 +47,7 @@ def test_an_unconfirmed_message_comes_again_with_its_attempt_showing(world: Worl
     assert [event.attempt for event in world.events(Pushed) if isinstance(event, Pushed)] == [1, 2, 3]
 
 
+# S25: 约6分钟后重新加入消费队列待消费
 def test_a_failed_message_comes_again_six_minutes_after_the_failed(world: World) -> None:
     world.connected("c1")
     message = world.produce()
@@ -182,6 +185,7 @@ def test_a_confirm_without_an_accepted_connection_is_unknown(world: World) -> No
     assert world.events(UnknownConfirm) == [UnknownConfirm(id=Id(message), via="ws", connection="c1")]
 
 
+# S59: 同一个组支持多个连接
 def test_a_confirm_settles_on_any_connection_of_the_group(world: World) -> None:
     world.connected("c1")
     message = world.produce()

@@ -138,6 +138,7 @@ REFUSED = {
 }
 
 
+# S71: isv.tmc-switch-off
 @pytest.mark.parametrize(("message", "finding", "code", "phrase"), REFUSED.values(), ids=REFUSED)
 def test_a_wrong_connect_is_refused_with_code_and_phrase(
     world: World, message: Connect, finding: str, code: int, phrase: str

@@ -139,6 +139,7 @@ def test_nothing_is_produced_for_an_app_without_a_subscription() -> None:
 # Routing
 
 
+# S1: 为接入的appkey划分队列/分组, 把消息存储下来
 def test_a_message_without_a_connection_waits_and_goes_out_oldest_first(world: World) -> None:
     ids = [world.produce() for _ in range(3)]
     assert world.service.effects() == []
@@ -154,6 +155,7 @@ def test_the_answer_to_connect_precedes_the_pushes(world: World) -> None:
     assert kinds == [MessageType.CONNECTACK, MessageType.SEND]
 
 
+# S1: 为接入的appkey划分队列/分组, 把消息存储下来
 def test_a_message_goes_only_to_its_own_app_and_group(world: World) -> None:
     world.connected("other app", TWO)
     world.connected("other group", ONE, "shop")
@@ -163,6 +165,7 @@ def test_a_message_goes_only_to_its_own_app_and_group(world: World) -> None:
     assert [(name, push.id) for name, push in world.pushes()] == [("right", message)]
 
 
+# S59: 同一个组支持多个连接; S60: 随机发送到组内的某一个连接
 def test_each_message_goes_to_one_connection_chosen_uniformly(world: World) -> None:
     names = [world.connected(f"c{number}") for number in range(4)]
     for _ in range(4000):
