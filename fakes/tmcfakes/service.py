@@ -228,6 +228,7 @@ class Service(Tampering):
         now: float,
         user_id: int | None = None,
         nick: str | None = None,
+        id: int | None = None,
         data_id: int | None = None,
         environment: Environment = "production",
     ) -> dict[str, int]:
@@ -237,6 +238,7 @@ class Service(Tampering):
         Args:
             topic, content, now, data_id, environment: as in `produce`.
             user_id, nick: the user, by either.
+            id: the outgoing id of the first message, and the others get those behind it; by default the service's own.
 
         Returns:
             The ids of the messages by app key; empty when no app gets any.
@@ -262,6 +264,7 @@ class Service(Tampering):
                 content=content,
                 user_id=user.user_id,
                 nick=user.nick,
+                id=None if id is None else id + len(ids),
                 data_id=data_id,
             )
         return ids

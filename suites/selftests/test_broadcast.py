@@ -325,3 +325,8 @@ def test_who_has_subscribed_to_nothing_cannot_connect_when_the_cache_has_forgott
     world.now = now
     world.connected("c", ONE)
     assert (world.service.connections("1") == ("c",)) is accepted
+
+
+def test_a_broadcast_with_an_id_gives_it_to_the_first_app_and_the_next_to_the_next(world: World) -> None:
+    ids = world.service.broadcast(topic="trade", content="{}", user_id=7, id=41, now=world.now)
+    assert ids == {"1": 41, "2": 42}

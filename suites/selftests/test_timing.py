@@ -27,6 +27,13 @@ def test_a_duration_that_is_not_positive_and_finite_is_refused_by_name(name: str
         Timing(**{name: bad})
 
 
+@pytest.mark.parametrize("bad", [-1.0, nan, inf])
+def test_a_cache_that_lasts_for_ever_or_less_than_not_at_all_is_refused(bad: float) -> None:
+    assert Timing(subscription_cache=0.0).subscription_cache == 0.0
+    with pytest.raises(ValueError, match=rf"^subscription_cache must be 0 seconds or more and finite, not {bad!r}"):
+        Timing(subscription_cache=bad)
+
+
 def test_redelivery_before_the_confirm_timeout_is_refused() -> None:
     with pytest.raises(ValueError, match=r"at least confirm_timeout \(60\.0 seconds\) and finite, not 59\.9:"):
         Timing(redelivery_delay=59.9)

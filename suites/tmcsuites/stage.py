@@ -45,6 +45,7 @@ from tmcspec.events import (
     Received,
 )
 from tmcspec.instruction import Instruction, instruction
+from tmcspec.routing import Environment
 from tmcspec.trace import Entry, Trace, World
 from tmcsuites.adapters.contract import (
     AdapterFault,
@@ -325,10 +326,19 @@ class Stage:
             more: what else `Service.produce` takes. Without an `id`, a small one.
         """
         if "id" not in more:
-            more["id"] = self._next_id
-            self._next_id += 1
+            more["id"] = self._draw_id()
         text = told.content(id=more["id"]) if told else content
         return self.fake.produce(topic=more.pop("topic", TOPIC), content=text, app_key=APP_KEY, **more)
+
+    def broadcast(self, nick: str, *, environment: Environment = "production") -> list[int]:
+        """Something happens to a seller. Returns the ids of the messages that come of it: one, or none."""
+        id = self._draw_id()
+        made = self.fake.broadcast(topic=TOPIC, content="{}", nick=nick, id=id, environment=environment)
+        return list(made.values())
+
+    def _draw_id(self) -> int:
+        self._next_id += 1
+        return self._next_id - 1
 
     # Time
 

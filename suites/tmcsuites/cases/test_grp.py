@@ -9,11 +9,10 @@ from __future__ import annotations
 import pytest
 
 from tmcfakes.console import Console, ConsoleError
-from tmcspec.events import Id
-from tmcspec.routing import GROUP_LIMIT, Environment
+from tmcspec.routing import GROUP_LIMIT
 from tmcspec.timing import SUBSCRIPTION_CACHE
 from tmcsuites.casebook import case
-from tmcsuites.stage import APP_KEY, TOPIC, Stage
+from tmcsuites.stage import APP_KEY, Stage
 
 SELLER, OTHER = "seller", "other seller"
 
@@ -28,26 +27,17 @@ def let_in(console: Console) -> None:
         console.permit(APP_KEY, nick)
 
 
-def broadcast(stage: Stage, nick: str, environment: Environment = "production") -> list[Id]:
-    """Something happened to a seller; returns the messages that came of it."""
-    ids = stage.do(
-        lambda service, now: service.broadcast(topic=TOPIC, content="{}", nick=nick, now=now, environment=environment)
-    )
-    return [Id(each) for each in ids.values()]
-
-
-# S58: 组内用户的消息只会发送到相同组名的连接上
 @case("GRP-1", "GRP-5", "ACK-7", handlers=False)
 async def test_a_users_messages_go_to_the_group_that_the_user_is_in(tmc_stage: Stage) -> None:
     """The client consumes the default group. One seller is in another, whose messages wait for somebody else."""
     tmc_stage.operate(let_in)
     await tmc_stage.start()
-    await tmc_stage.until_answered(*broadcast(tmc_stage, SELLER))
+    await tmc_stage.until_answered(*tmc_stage.broadcast(SELLER))
     tmc_stage.operate(lambda console: console.add_to_group(APP_KEY, "paying", [SELLER]))
-    broadcast(tmc_stage, SELLER)
-    await tmc_stage.until_answered(*broadcast(tmc_stage, OTHER))
+    tmc_stage.broadcast(SELLER)
+    await tmc_stage.until_answered(*tmc_stage.broadcast(OTHER))
     tmc_stage.operate(lambda console: console.remove_from_group(APP_KEY, "paying", [SELLER]))
-    await tmc_stage.until_answered(*broadcast(tmc_stage, SELLER))
+    await tmc_stage.until_answered(*tmc_stage.broadcast(SELLER))
 
 
 @case("GRP-1", "GRP-5", "ACK-7", handlers=False)
@@ -85,7 +75,7 @@ async def test_a_relation_that_ended_produces_nothing_and_what_is_queued_still_c
 ) -> None:
     """A message is queued, the relation ends, and after the time of the cache something happens again."""
     tmc_stage.operate(let_in)
-    queued = broadcast(tmc_stage, SELLER)
+    queued = tmc_stage.broadcast(SELLER)
     if ending == "cancelled":
         tmc_stage.operate(lambda console: console.cancel(APP_KEY, SELLER))
     elif ending == "unsubscribed":
@@ -93,7 +83,7 @@ async def test_a_relation_that_ended_produces_nothing_and_what_is_queued_still_c
     else:
         tmc_stage.operate(lambda console: console.revoke(APP_KEY, SELLER))
     await tmc_stage.pass_time(SUBSCRIPTION_CACHE + 61)
-    broadcast(tmc_stage, SELLER)
+    tmc_stage.broadcast(SELLER)
     await tmc_stage.start()
     await tmc_stage.until_answered(*queued)
 
