@@ -128,6 +128,8 @@ class Recorder:
 
     Args:
         listeners: told of each entry.
+        watchers: told of the entries that are recorded and not of those that are noted (see `note`), so they do not
+            make a busy run slower.
         limit: how many entries there may be. It is the last line of defence against a run without end: whoever feeds a
             recorder stops a client that floods it long before.
         keep: of a run that is meant to have no end, the latest entries that are kept, at least so many; the older ones
@@ -144,16 +146,34 @@ class Recorder:
         1
     """
 
-    __slots__ = ("_entries", "_forgotten", "_full", "_keep", "_last", "_now", "_rows", "_weight", "limit", "listeners")
+    __slots__ = (
+        "_entries",
+        "_forgotten",
+        "_full",
+        "_keep",
+        "_last",
+        "_limit",
+        "_now",
+        "_rows",
+        "_weight",
+        "listeners",
+        "watchers",
+    )
 
     def __init__(
-        self, *, listeners: Iterable[Callable[[Entry], None]] = (), limit: int = ENTRY_LIMIT, keep: int | None = None
+        self,
+        *,
+        listeners: Iterable[Callable[[Entry], None]] = (),
+        watchers: Iterable[Callable[[Entry], None]] = (),
+        limit: int = ENTRY_LIMIT,
+        keep: int | None = None,
     ) -> None:
         for name, number in (("limit", limit), ("keep", keep)):
             if number is not None and number < 1:
                 raise ValueError(f"{name} must be 1 entry or more, not {number!r}")
         self.listeners = list(listeners)
-        self.limit = sys.maxsize if keep else limit
+        self.watchers = list(watchers)
+        self._limit = sys.maxsize if keep else limit
         self._keep = keep
         self._forgotten = 0
         self._entries: list[Entry] = []
@@ -164,6 +184,16 @@ class Recorder:
         self._now: float = 0.0  # the last `now`, and what it was rounded to
         self._last = 0.0
         self._weight = 0
+
+    @property
+    def limit(self) -> int:
+        """How many entries there may be."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, entries: int) -> None:
+        self._limit = entries
+        self._full = self._room()
 
     @property
     def entries(self) -> list[Entry]:
@@ -202,7 +232,7 @@ class Recorder:
             entry.check_follows(self.entries[-1])
         self._now, self._last = now, entry.time
         self._rows += (entry.time, None, entry)
-        for listener in tuple(self.listeners):
+        for listener in (*self.listeners, *self.watchers):
             listener(entry)
         return entry
 
@@ -240,14 +270,14 @@ class Recorder:
 
     def _room(self) -> int:
         """How long the rows may become. A quarter more than is kept: then forgetting costs nothing worth counting."""
-        most = self.limit - self._forgotten if self._keep is None else self._keep + max(1, self._keep // 4)
+        most = self._limit - self._forgotten if self._keep is None else self._keep + max(1, self._keep // 4)
         return 3 * (most - len(self._entries))
 
     def _make_room(self) -> None:
         """Forgets what need not be kept, the oldest first. Raises TraceError when all must be."""
         if self._keep is None:
             raise TraceError(
-                f"the trace is full: it has {self.last} entries, and {self.limit} is the limit; "
+                f"the trace is full: it has {self.last} entries, and {self._limit} is the limit; "
                 "let a run do less, or give its Recorder a higher limit"
             )
         self._forget(self.last - self._forgotten - self._keep)

@@ -377,9 +377,10 @@ class FakeTmc:
         front = self._running()
         front.dismiss(CloseCode.GOING_AWAY.value, "the service was reset")
         front.poke()
-        listeners = self.recorder.listeners
+        listeners, watchers = self.recorder.listeners, self.recorder.watchers
         self.recorder = Recorder(keep=KEPT if self._endless else None)
-        self.recorder.listeners = listeners  # the very list: those who wait for an event take themselves off it
+        # The very lists: those who wait for an event take themselves off.
+        self.recorder.listeners, self.recorder.watchers = listeners, watchers
         front.service = self._service = self._new_service()
         self._gateway.serve(self._service, self.recorder)
         for listener in tuple(self.resets):

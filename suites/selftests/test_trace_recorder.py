@@ -234,3 +234,12 @@ def test_however_it_is_fed_it_keeps_the_latest_in_order(steps: list[tuple[str, f
     assert len(kept) >= min(len(everything), keep or len(everything))
     assert recorder.first == len(everything) - len(kept) + 1
     assert all((each.seq, each.time, each.event) in everything for each in heard)
+
+
+def test_watchers_are_told_of_what_is_recorded_and_not_of_what_is_noted() -> None:
+    seen: list[Entry] = []
+    recorder = Recorder(watchers=[seen.append])
+    recorder.note(0.0, opened, "c1")
+    recorder.record(opened("c2"), now=1.0)
+    assert [entry.seq for entry in seen] == [2]
+    assert [entry.seq for entry in recorder.entries] == [1, 2]

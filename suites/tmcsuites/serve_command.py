@@ -19,6 +19,7 @@ import click
 
 from tmcfakes import control, logs
 from tmcfakes.clock import Clock
+from tmcfakes.collector import calm
 from tmcfakes.control_access import is_loopback
 from tmcfakes.fake import FakeTmc
 from tmcfakes.service import App
@@ -126,9 +127,12 @@ def serve(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    tmc.recorder.listeners.append(logs.log_event)
+    # The events that only debugging shows are the many.
+    told = tmc.recorder.listeners if log_level == "debug" else tmc.recorder.watchers
+    told.append(logs.log_event)
     tmc.resets.append(lambda: log.info("reset"))
     end = _End()
+    calm()
     with end.by_signal(), _logging(log_level, as_json=as_json):
         asyncio.run(
             _serve(tmc, end, trace=trace, until_eof=until_eof, as_json=as_json, has_token=control_token is not None)
