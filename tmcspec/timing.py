@@ -32,6 +32,10 @@ CONNECTACK_TIMEOUT = 10.0
 # Observed: the official Java and C# clients wait 2 s for the SENDACK that answers a publish.
 PUBLISH_TIMEOUT = 2.0
 
+# Characters of a message to Taobao. Of the page of the HTTP API; nobody has seen other limits on the WebSocket.
+# Observed: the official Java client fails beyond 4 KB, because its buffer is no larger.
+PUBLISH_CONTENT_LIMIT = 122_880
+
 # Observed: the official Java client of 2021 pulls every 15 s, pings after 45 s of silence, and holds at most 2000
 # messages (S30).
 PULL_INTERVAL = 15.0

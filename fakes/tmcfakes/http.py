@@ -19,6 +19,8 @@ from typing import Final
 
 from aiohttp import web
 
+from tmcfakes.listening import address_of, stop_listening
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 #: Bytes of one body. A message to Taobao with the longest content and five files of the largest size fits twice.
@@ -124,23 +126,14 @@ class HttpFront:
         Raises:
             RuntimeError: the front does not listen.
         """
-        if self._server is None:
-            raise RuntimeError("the front does not listen and so has no address: await start() first")
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        return address_of(self._server, "http")
 
     async def stop(self) -> None:
         """Stops listening and cuts all connections. Waits for no client."""
         if self._server is None:
             return
         server, self._server = self._server, None
-        for listening in server.sockets:
-            self._loop.remove_reader(listening.fileno())
-        # asyncio leaks connections that it is about to accept when their server is closed. They need one turn of the
-        # loop to be attached to it, and one more to arrive here.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        server.close()
+        await stop_listening(server)
         assert self._runner.server is not None
         transports = [connection.transport for connection in self._runner.server.connections]
         await self._runner.cleanup()

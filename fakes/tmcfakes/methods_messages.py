@@ -7,10 +7,10 @@ from typing import Any
 from tmcfakes.arguments import Parameter, Refused, file, message_ids, objects, read, text, whole
 from tmcfakes.asked import Asked, Method, Result, strings
 from tmcfakes.delivering import PUBLISHER
-from tmcfakes.publishing import CONTENT_LIMIT
 from tmcfakes.queues import Message
 from tmcspec import top
 from tmcspec.routing import GROUP_NAME_LIMIT, TOPIC_NAME_LIMIT
+from tmcspec.timing import PUBLISH_CONTENT_LIMIT
 
 _MILLISECONDS = whole(0, 2**63 - 1)
 _IDS = message_ids(200)
@@ -22,7 +22,7 @@ _NEEDED_GROUP = Parameter(name="group_name", kind=_GROUP_NAME, required=True)
 # `delay_millis` (a point in time) and `expires_millis` (a span) are about what Taobao does with a message; so are
 # `target_group`, and `ex_content` and `target_appkey`, which only an SDK of 2015 has.
 _TO_TAOBAO = (
-    Parameter(name="content", kind=text(CONTENT_LIMIT), required=True),
+    Parameter(name="content", kind=text(PUBLISH_CONTENT_LIMIT), required=True),
     Parameter(name="topic", kind=text(TOPIC_NAME_LIMIT), required=True),
     Parameter(name="target_group", kind=text(256)),
     Parameter(name="delay_millis", kind=_MILLISECONDS),

@@ -15,9 +15,7 @@ from tmcfakes.handshake import MISSING_FIELD, Refusal
 from tmcspec.events import Published, Via
 from tmcspec.frame_values import show
 from tmcspec.routing import TOPIC_NAME_LIMIT
-
-#: Characters of content (page of the API).
-CONTENT_LIMIT = 122_880
+from tmcspec.timing import PUBLISH_CONTENT_LIMIT
 
 #: Code of the gateway for an argument that is not what it should be.
 INVALID_ARGUMENT = 41
@@ -55,8 +53,8 @@ class Publishing:
             return Refusal(code=MISSING_FIELD, phrase=f"Missing required arguments: {', '.join(missing)}")
         if len(topic) > TOPIC_NAME_LIMIT:
             return _invalid("topic", f"{len(topic)} characters; at most {TOPIC_NAME_LIMIT}")
-        if len(content) > CONTENT_LIMIT:
-            return _invalid("content", f"{len(content)} characters; at most {CONTENT_LIMIT}")
+        if len(content) > PUBLISH_CONTENT_LIMIT:
+            return _invalid("content", f"{len(content)} characters; at most {PUBLISH_CONTENT_LIMIT}")
         known = self._directory.topics_to_taobao
         if known is not None and topic not in known:
             return _invalid("topic", f"{show(topic)} does not exist; it must be created before it is used")

@@ -26,6 +26,7 @@ from websockets.protocol import OPEN
 from tmcfakes.clock import Clock
 from tmcfakes.intake import Flood, Intake
 from tmcfakes.leniency import MAX_MESSAGE_SIZE, LenientServer, close_meaning
+from tmcfakes.listening import address_of, stop_listening
 from tmcfakes.service import Abort, Close, Effect, Send
 from tmcspec.routing import Environment, environment_of
 
@@ -129,27 +130,18 @@ class WebSocketFront:
         Raises:
             RuntimeError: the front does not listen.
         """
-        if self._server is None:
-            raise RuntimeError("the front does not listen and so has no address: await start() first")
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return f"ws://[{host}]:{port}/" if ":" in host else f"ws://{host}:{port}/"
+        return address_of(self._server, "ws")
 
     async def stop(self) -> None:
         """Closes all connections with Close 1001 and stops listening. Waits for no client."""
         if self._server is None:
             return
         server, self._server = self._server, None
-        for listening in server.sockets:
-            self._loop.remove_reader(listening.fileno())
         self.clock.listeners.remove(self._advanced)
         for connection in tuple(self._connections.values()):
             connection.close(CloseCode.GOING_AWAY.value, "the service stops")
         self._set_timer(None)
-        # asyncio leaks connections that it is about to accept when their server is closed. They need one turn of the
-        # loop to be attached to it, and one more to arrive here.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        server.close()
+        await stop_listening(server)
         leaving = tuple(self._transports)
         for connection in leaving:
             connection.cut()

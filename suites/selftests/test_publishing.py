@@ -9,12 +9,12 @@ import pytest
 from service_by_hand import ONE, World
 
 from tmcfakes.handshake import Refusal
-from tmcfakes.publishing import CONTENT_LIMIT
 from tmcspec.events import Published
 from tmcspec.frame import Frame, MessageType, byte, decode, string
 from tmcspec.messages import Connect, Publish, SendAck, from_service
 from tmcspec.routing import TOPIC_NAME_LIMIT
 from tmcspec.signing import sign_connect
+from tmcspec.timing import PUBLISH_CONTENT_LIMIT
 
 TOPIC = "taobao_to_taobao"
 
@@ -48,7 +48,7 @@ INVALID = "Invalid arguments: "
 WRONG = [
     ({"topic": "x"}, 41, INVALID + "topic, 'x' does not exist; it must be created before it is used"),
     ({"topic": "t" * (TOPIC_NAME_LIMIT + 1)}, 41, INVALID + "topic, 257 characters; at most 256"),
-    ({"content": "c" * (CONTENT_LIMIT + 1)}, 41, INVALID + "content, 122881 characters; at most 122880"),
+    ({"content": "c" * (PUBLISH_CONTENT_LIMIT + 1)}, 41, INVALID + "content, 122881 characters; at most 122880"),
 ]
 
 
@@ -85,7 +85,7 @@ def test_the_longest_topic_and_content_are_taken() -> None:
     world = World(topics_to_taobao=[topic])
     world.connected("c")
     world.sends()
-    (ack,) = publish(world, topic=topic, content="界" * CONTENT_LIMIT)
+    (ack,) = publish(world, topic=topic, content="界" * PUBLISH_CONTENT_LIMIT)
     assert ack.status_code == 0
     assert [event.accepted for event in published(world)] == [True]
 

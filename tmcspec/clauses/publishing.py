@@ -11,14 +11,11 @@ from tmcspec.clauses.publications import Ack, Publication, Publications
 from tmcspec.events import ClientStopped, Published
 from tmcspec.frame_values import show
 from tmcspec.routing import TOPIC_NAME_LIMIT
-from tmcspec.timing import PUBLISH_TIMEOUT
+from tmcspec.timing import PUBLISH_CONTENT_LIMIT, PUBLISH_TIMEOUT
 from tmcspec.trace import Entry
 
 CLAUSES = Catalogue()
 clause = CLAUSES.clause
-
-#: Characters of content, on the page of the HTTP API; for the WebSocket no other limit is known.
-CONTENT_LIMIT = 122_880
 
 #: A SENDACK that came within so many seconds was in time for every client: half of what the official ones wait.
 IN_TIME = PUBLISH_TIMEOUT / 2
@@ -122,7 +119,7 @@ def publish_is_answered_once(history: History) -> Iterator[Finding]:
     Level.MUST,
     Binds.SERVICE,
     f"A publish is refused when its topic does not exist or has not 1 to {TOPIC_NAME_LIMIT} characters, or its content "
-    f"has not 1 to {CONTENT_LIMIT}; and whatever is refused gets a code or a phrase.",
+    f"has not 1 to {PUBLISH_CONTENT_LIMIT}; and whatever is refused gets a code or a phrase.",
     source="S72: topic 由对接的二方在开放平台内部去申请创建; the limits are those of taobao.tmc.message.produce",
 )
 def bad_publish_is_refused_with_a_reason(history: History) -> Iterator[Finding]:
@@ -136,7 +133,7 @@ def bad_publish_is_refused_with_a_reason(history: History) -> Iterator[Finding]:
             f"a {name} of {len(text)} characters"
             for name, text, limit in (
                 ("topic", event.topic, TOPIC_NAME_LIMIT),
-                ("content", event.content, CONTENT_LIMIT),
+                ("content", event.content, PUBLISH_CONTENT_LIMIT),
             )
             if not 1 <= len(text) <= limit
         ]

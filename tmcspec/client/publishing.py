@@ -32,11 +32,8 @@ from tmcspec.client.errors import PublishFailed, PublishRefused, PublishTimeout
 from tmcspec.frame import Frame
 from tmcspec.frame_values import show
 from tmcspec.messages import Publish, SendAck
-
-#: Characters. These are the limits of the HTTP API (taobao.tmc.message.produce); nobody has seen others on the
-#: WebSocket. Observed: the official Java client fails beyond 4 KB, because its buffer is no larger.
-TOPIC_LIMIT = 256
-CONTENT_LIMIT = 122_880
+from tmcspec.routing import TOPIC_NAME_LIMIT
+from tmcspec.timing import PUBLISH_CONTENT_LIMIT
 
 #: Publishes at a time.
 PENDING_LIMIT = 1000
@@ -201,7 +198,7 @@ class Publishing(ABC):
 
 
 def _check(*, topic: str, content: str, session: str | None, timeout: float) -> None:
-    for name, text, limit in (("topic", topic, TOPIC_LIMIT), ("content", content, CONTENT_LIMIT)):
+    for name, text, limit in (("topic", topic, TOPIC_NAME_LIMIT), ("content", content, PUBLISH_CONTENT_LIMIT)):
         if not isinstance(text, str):
             raise ValueError(f"{name} must be text of 1 to {limit} characters, not {show(text)}")
         if not 1 <= len(text) <= limit:
