@@ -27,6 +27,7 @@ def let_in(console: Console) -> None:
         console.permit(APP_KEY, nick)
 
 
+# S58: 组内用户的消息只会发送到相同组名的连接上
 @case("GRP-1", "GRP-5", "ACK-7", handlers=False)
 async def test_a_users_messages_go_to_the_group_that_the_user_is_in(tmc_stage: Stage) -> None:
     """The client consumes the default group. One seller is in another, whose messages wait for somebody else."""
