@@ -66,7 +66,7 @@ class ClauseResult:
 
     Args:
         exercised, violations: over all cases.
-        result: `unsupported` when every case about it was.
+        result: `unsupported` when every case about it was, or when it asks for what a bare program cannot show.
     """
 
     clause: Clause
@@ -81,9 +81,10 @@ Listener: TypeAlias = Callable[[RunEvent], None]
 
 @dataclass(slots=True)
 class Tally:
-    """Adds up the results of a run."""
+    """Adds up the results of a run; of a `bare` program, when the client is one."""
 
     clauses: Sequence[Clause]
+    bare: bool = False
     results: list[CaseResult] = field(default_factory=list)
 
     def clause_results(self) -> tuple[ClauseResult, ...]:
@@ -111,6 +112,8 @@ class Tally:
             return "violated"
         if exercised:
             return "pass"
+        if self.bare and clause.needs_handlers:
+            return "unsupported"
         about = [result for result in self.results if clause.id in result.clauses]
         if about and all(result.verdict is Verdict.UNSUPPORTED for result in about):
             return "unsupported"

@@ -58,7 +58,7 @@ class Session:
         self._selection = selection
         self._known = known
         self._listeners = listeners
-        self._tally = Tally(clauses=setting.clauses)
+        self._tally = Tally(clauses=setting.clauses, bare=info.bare)
         self._started = False
         self._faults: list[str] = []
 

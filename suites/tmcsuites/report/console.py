@@ -223,9 +223,11 @@ def _area_table(run: RunFinished) -> Table:
 
 
 def _about(run: RunFinished) -> list[ClauseResult]:
-    """The clauses that the cases of this run are about, and those that were broken on the way: in a whole run, all."""
+    """The clauses that the cases of this run are about, those that were broken on the way, and those that the client
+    was not held to: in a whole run, all.
+    """
     named = {id for result in run.results for id in result.clauses}
-    return [each for each in run.clauses if each.clause.id in named or each.violations]
+    return [each for each in run.clauses if each.clause.id in named or each.violations or each.result == "unsupported"]
 
 
 def _clause_table(clauses: Sequence[ClauseResult]) -> Table:
