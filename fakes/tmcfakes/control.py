@@ -8,6 +8,7 @@ reason. /metrics, for Prometheus, goes the same way.
 from __future__ import annotations
 
 import functools
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -212,7 +213,7 @@ async def _answered(
         answered: web.StreamResponse = await answer(request)
         return answered
     except Complaint as complaint:
-        return web.json_response({"error": str(complaint)}, status=complaint.status, headers=complaint.headers)
+        return _json({"error": str(complaint)}, status=complaint.status, headers=complaint.headers)
     except Exception:
         log.exception("a call of the control API failed")
         raise
@@ -222,7 +223,12 @@ async def _called(tmc: FakeTmc, request: web.Request) -> web.StreamResponse:
     endpoint, name = _find(request)
     given = await _given(request, endpoint)
     answer = await endpoint.handler(Call(tmc=tmc, request=request, name=name, given=given))
-    return answer if isinstance(answer, web.StreamResponse) else web.json_response(answer)
+    return answer if isinstance(answer, web.StreamResponse) else _json(answer)
+
+
+def _json(answer: object, **more: Any) -> web.Response:
+    """A line of JSON: whoever reads it in a terminal has the next prompt on a line of its own."""
+    return web.json_response(text=json.dumps(answer) + "\n", **more)
 
 
 async def _given(request: web.Request, endpoint: Endpoint) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ from tmcfakes.stats import rows
 from tmcfakes.trace_lines import entry_lines, header_line
 from tmcspec import ids
 from tmcspec.routing import DEFAULT_GROUP, Environment
+
+log = logging.getLogger("tmcfakes")
 
 T = TypeVar("T")
 
@@ -213,7 +216,8 @@ async def clock(call: Call) -> Answer:
 async def advance(call: Call) -> Answer:
     """Service time jumps, and everything due happens."""
     call.tmc.advance(call.given["seconds"])
-    return {"now": call.tmc.now()}
+    log.info("advanced", extra={"members": {"seconds": call.given["seconds"]}})
+    return {"now": round(call.tmc.now(), 6)}
 
 
 # Looking in
@@ -223,7 +227,7 @@ async def stats(call: Call) -> Answer:
     """How it goes, in each group."""
     now, found = call.do(lambda service, now: (now, rows(service, now=now)))
     return {
-        "now": now,
+        "now": round(now, 6),
         "groups": [
             {
                 "app_key": row.app_key,

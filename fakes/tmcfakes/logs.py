@@ -23,7 +23,6 @@ from typing import Any, Final
 
 from tmcspec.events import (
     Accepted,
-    Advanced,
     Authorised,
     Cancelled,
     Closed,
@@ -31,6 +30,7 @@ from tmcspec.events import (
     Failed,
     Fault,
     FlowSet,
+    FrameIn,
     GroupCreated,
     GroupDeleted,
     Id,
@@ -44,6 +44,7 @@ from tmcspec.events import (
     UnknownConfirm,
     UserGrouped,
 )
+from tmcspec.frame import FrameError, decode
 from tmcspec.trace import Entry
 
 log = logging.getLogger("tmcfakes")
@@ -65,11 +66,10 @@ LEVELS: dict[type[Event], int] = dict.fromkeys((Refused, UnknownConfirm, Fault),
         FlowSet,
         ModeSet,
         RetentionSet,
-        Advanced,
     ),
     logging.INFO,
 )
-"""All other events are for those who want to see everything."""
+"""All other events are for those who want to see everything, but for frames that nobody can read."""
 
 #: Members of events that are not written: secrets, and what is in a message.
 LEFT_OUT: Final = frozenset({"token", "content", "data", "_frame", "arguments"})
@@ -89,11 +89,22 @@ def log_event(entry: Entry) -> None:
     """Writes one line about an entry of the trace, if somebody wants to see it. A listener for a Recorder."""
     event = entry.event
     level = LEVELS.get(type(event), logging.DEBUG)
-    if log.isEnabledFor(level):
+    if isinstance(event, FrameIn) and (why := _unreadable(event)):
+        log.warning("unreadable", extra={"members": {"time": entry.time, "connection": event.connection, "why": why}})
+    elif log.isEnabledFor(level):
         members = {
             each.name: getattr(event, each.name) for each in fields(event) if each.name not in LEFT_OUT and each.init
         }
         log.log(level, event.word, extra={"members": {"time": entry.time} | members})
+
+
+def _unreadable(event: FrameIn) -> str | None:
+    """What is wrong with a frame from a client; None when nothing is."""
+    try:
+        frame = decode(event.data)
+    except FrameError as error:
+        return str(error)
+    return "; ".join(f"{each.kind}: {each.detail}" for each in frame.anomalies[:3]) or None
 
 
 class HumanLines(logging.Formatter):

@@ -247,7 +247,9 @@ def test_in_a_year_without_a_date_times_are_seconds_only() -> None:
 # Time
 
 
-def test_the_clock_is_told_and_advanced() -> None:
+def test_the_clock_is_told_and_advanced(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="tmcfakes")
+
     async def scenario(call: Caller) -> None:
         assert await call("GET", "clock") == {"now": 0.0, "epoch_ms": EPOCH_MS, "manual": False}
         assert await call("POST", "clock/advance", {"seconds": 360}) == {"now": 360.0}
@@ -255,6 +257,7 @@ def test_the_clock_is_told_and_advanced() -> None:
         assert await call("GET", "clock") == {"now": 360.5, "epoch_ms": EPOCH_MS + 360_500, "manual": False}
 
     called(scenario)
+    assert caplog.messages.count("advanced") == 2
 
 
 def test_a_clock_that_moves_by_hand_alone_says_so() -> None:

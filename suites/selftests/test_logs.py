@@ -33,6 +33,7 @@ from tmcspec.trace import Entry
 TOKEN = "86344cd0-d0cd-4359-993c-038753ee1fd7"
 SIGN = "0B2B9D0163A30084311EB514ECECF284"
 SESSION = "00c0ffee" * 5
+FRAME = b"\x02\x02\x00\x00"
 
 
 @pytest.fixture
@@ -90,8 +91,18 @@ def test_what_happens_for_every_message_is_for_those_who_want_to_see_everything(
     assert len(records) == 1
 
 
+def test_a_frame_that_nobody_can_read_is_a_warning_and_others_are_not(records: list[logging.LogRecord]) -> None:
+    odd = as_json(records, FrameIn(connection="c1", data=b"\x02\x02\x05\x00\xff\x00\x00\x00"))
+    assert (odd["event"], odd["level"], odd["connection"]) == ("unreadable", "warning", "c1")
+    assert "255 bytes, 0 are left" in odd["why"]
+    trailing = as_json(records, FrameIn(connection="c1", data=b"\x02\x02\x00\x00\x00"))
+    assert trailing["event"] == "unreadable"
+    assert "trailing" in trailing["why"]
+    assert as_json(records, FrameIn(connection="c1", data=FRAME))["event"] == FrameIn.word
+
+
 def test_every_event_has_a_line_that_can_be_written(records: list[logging.LogRecord]) -> None:
-    examples = {"int": 1, "Id": Id(1), "float": 1.0, "bool": True, "bytes": b"", "tuple[tuple[str, str], ...]": ()}
+    examples = {"int": 1, "Id": Id(1), "float": 1.0, "bool": True, "bytes": FRAME, "tuple[tuple[str, str], ...]": ()}
     for kind in EVENTS.values():
         needed = [each for each in fields(kind) if each.init and each.default is MISSING]
         event = kind(**{each.name: examples.get(str(each.type), "x") for each in needed})

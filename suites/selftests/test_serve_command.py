@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import re
@@ -26,6 +27,7 @@ from websockets.sync.client import connect
 from tmcspec import trace_file
 from tmcspec.client import TmcClient
 from tmcspec.client.message import Message
+from tmcsuites.serve_command import _cannot_listen
 
 
 def port_of(url: str) -> int:
@@ -105,7 +107,7 @@ def test_a_port_that_is_in_use_is_a_wrong_usage_and_said(tmp_path: Path) -> None
         (("--group", f"test:{'g' * 33}"), "a group name has 1 to 32 characters, not 33"),
         (("--control-token", ""), "--control-token must not be empty"),
         (("--ws-port", "65536"), "65536"),
-        (("--host", "192.0.2.1", "--ws-port", "0"), "cannot listen: "),
+        (("--host", "192.0.2.1", "--ws-port", "0"), "--host is '192.0.2.1'; valid: an address of this machine"),
         (("--ws-port", "0", "--http-port", "0", "--trace", "/no/such/place"), "--trace /no/such/place: No such file"),
     ],
     ids=lambda case: " ".join(case) if isinstance(case, tuple) else "",
@@ -115,6 +117,20 @@ def test_wrong_usage_is_said_without_secrets(words: tuple[str, ...], text: str) 
     assert (ended.status, ended.out) == (4, "")
     assert text in ended.err
     assert "sesame" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("error", "way_out"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "--host is 'tmc.test'; valid: an address of"),
+        (PermissionError(errno.EACCES, "Permission denied"), "--host, --ws-port and --http-port choose where"),
+    ],
+    ids=["host", "port"],
+)
+def test_why_it_cannot_listen_comes_with_the_way_out(error: OSError, way_out: str) -> None:
+    said = _cannot_listen(error, "tmc.test")
+    assert said.startswith(f"cannot listen: {error.strerror}; ")
+    assert way_out in said
 
 
 def test_a_service_does_not_wait_until_a_test_suite_is_loaded() -> None:
@@ -303,7 +319,7 @@ def test_the_walk_through_of_the_documentation_does_what_it_says(tmp_path: Path)
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
-    reset, produced, advanced, stats = re.findall(r"\{.*?\}(?=\{|$)", done.stdout)
+    reset, produced, advanced, stats = done.stdout.splitlines()
     assert json.loads(advanced)["now"] >= 360 > json.loads(reset)["now"]
     assert len(json.loads(produced)["ids"]) == 1
     assert json.loads(stats)["groups"][0]["backlog"] == 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import json
 import logging
 import os
 import secrets
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -135,14 +137,22 @@ def serve(
     calm()
     with end.by_signal(), _logging(log_level, as_json=as_json):
         asyncio.run(
-            _serve(tmc, end, trace=trace, until_eof=until_eof, as_json=as_json, has_token=control_token is not None)
+            _serve(
+                tmc,
+                end,
+                host=host,
+                trace=trace,
+                until_eof=until_eof,
+                as_json=as_json,
+                has_token=control_token is not None,
+            )
         )
     # All is closed and written. The interpreter would now take apart what waits in the queues, message by message.
     os._exit(0)
 
 
 async def _serve(
-    tmc: FakeTmc, end: _End, *, trace: Path | None, until_eof: bool, as_json: bool, has_token: bool
+    tmc: FakeTmc, end: _End, *, host: str, trace: Path | None, until_eof: bool, as_json: bool, has_token: bool
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
         if trace:
@@ -152,9 +162,7 @@ async def _serve(
         try:
             await stack.enter_async_context(tmc)
         except OSError as error:
-            raise click.ClickException(
-                f"cannot listen: {error.strerror}; --ws-port 0 and --http-port 0 take any port that is free"
-            ) from None
+            raise click.ClickException(_cannot_listen(error, host)) from None
         if trace:
             # Not before, so that a second service that finds its port in use leaves the trace of the first alone.
             try:
@@ -166,12 +174,12 @@ async def _serve(
             "gateway_url": tmc.gateway_url,
             "control_url": tmc.http_url + control.PATH.removeprefix("/"),
         }
-        host = urlsplit(tmc.http_url).hostname
-        if not has_token and not is_loopback(host or ""):
+        bound = urlsplit(tmc.http_url).hostname
+        if not has_token and not is_loopback(bound or ""):
             log.warning(
                 "control_off",
                 extra={
-                    "members": {"why": f"{host} is no loopback address, and there is no --control-token"},
+                    "members": {"why": f"{bound} is no loopback address, and there is no --control-token"},
                 },
             )
         log.info("serving", extra={"members": {"seed": tmc.conditions.seed, "apps": [app.key for app in tmc.apps]}})
@@ -180,6 +188,17 @@ async def _serve(
         click.echo(json.dumps(addresses) if as_json else _said(addresses))
         await end.wait()
         log.info("stopping")
+
+
+def _cannot_listen(error: OSError, host: str) -> str:
+    """The way out depends on what is wrong: the ports, or the host."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        way_out = f"--host is {host!r}; valid: an address of this machine, as 127.0.0.1"
+    elif error.errno == errno.EADDRINUSE:
+        way_out = "--ws-port 0 and --http-port 0 take any port that is free"
+    else:
+        way_out = "--host, --ws-port and --http-port choose where"
+    return f"cannot listen: {error.strerror}; {way_out}"
 
 
 def _said(addresses: Mapping[str, str]) -> str:
