@@ -252,13 +252,13 @@ def _is_text(value: object) -> bool:
     return True
 
 
-def show(value: object) -> str:
-    """The value for an error message, cut to 80 characters: what is shown may be hostile, and long."""
+def show(value: object, limit: int = 80) -> str:
+    """The value for an error message, cut to `limit` characters: what is shown may be hostile, and long."""
     if isinstance(value, (str, bytes)):
-        value = value[:80]
+        value = value[:limit]
     elif isinstance(value, int) and value.bit_length() > 256:
         return f"an integer of {value.bit_length()} bits"
     elif isinstance(value, (list, tuple, dict, set)):
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= limit else text[: limit - 3] + "..."

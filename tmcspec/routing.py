@@ -26,11 +26,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import inf
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from tmcspec.timing import SUBSCRIPTION_CACHE
 
 Environment: TypeAlias = Literal["production", "pre-release"]
+ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
 MessageKind: TypeAlias = Literal["point_to_point", "broadcast"]
 Routed: TypeAlias = Literal["named", "user", "topic", "default"]
 
@@ -163,10 +164,11 @@ def check_topics(topics: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def environment_of(path: str) -> Environment:
-    """The environment that listens at this path of an address.
+def environment_of(path: str) -> Environment | None:
+    """The environment that listens at this path of an address; None when none does.
 
-    Production has a host for each: mc.api.taobao.com, and premc.api.taobao.com for tests before a release (S18). A fake
-    has one address, so there the pre-release environment is found at /pre, and every other path is production.
+    Taobao has a host for each: mc.api.taobao.com for production, and premc.api.taobao.com for tests before a release
+    (S18). A fake has one address, so there the pre-release environment is found at /pre. A path that is neither is
+    refused: who meant the one would silently get the other.
     """
-    return "pre-release" if path.partition("?")[0].rstrip("/") == PRE_RELEASE_PATH else "production"
+    return {"": "production", PRE_RELEASE_PATH: "pre-release"}.get(path.partition("?")[0].rstrip("/"))  # type: ignore[return-value]

@@ -46,15 +46,15 @@ from tmcspec.top_failures import (
     MISSING_SESSION,
     NO_PERMISSION,
     NOT_SUBSCRIBED,
-    UNKNOWN_API,
     UNKNOWN_APP,
-    WRONG_SIGN,
     Failure,
     KnownCode,
     call_limited,
     failure,
     invalid,
     missing,
+    unknown_api,
+    wrong_sign,
 )
 
 __all__ = [
@@ -67,9 +67,7 @@ __all__ = [
     "NO_PERMISSION",
     "SYSTEM_PARAMETERS",
     "TIMESTAMP_TOLERANCE_MS",
-    "UNKNOWN_API",
     "UNKNOWN_APP",
-    "WRONG_SIGN",
     "Call",
     "Failure",
     "Format",
@@ -90,6 +88,8 @@ __all__ = [
     "render",
     "render_failure",
     "timestamp",
+    "unknown_api",
+    "wrong_sign",
 ]
 
 #: What is found of a sign: see `tmcspec.events.Signed`.
@@ -172,7 +172,7 @@ def check(parameters: Mapping[str, str], *, secret_of: Callable[[str], str | Non
     if secret is None:
         return UNKNOWN_APP
     if inspect_sign(parameters, secret) != "right":
-        return WRONG_SIGN
+        return wrong_sign(name for name, value in parameters.items() if name and value and name != "sign")
     made_ms = read_timestamp(parameters["timestamp"])
     if made_ms is None or abs(made_ms - now_ms) > TIMESTAMP_TOLERANCE_MS:
         told = f"{show(parameters['timestamp'])} is more than 10 minutes from {timestamp(now_ms)} (GMT+8)"

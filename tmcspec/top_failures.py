@@ -8,6 +8,7 @@ Only few answers of the real gateway are public. Where words are ours or a pairi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -77,6 +78,9 @@ class KnownCode(NamedTuple):
     seen: bool
 
 
+#: So many names of parameters are shown; a request has some ten.
+SHOWN_NAMES: Final = 30
+
 CODES: Final = {
     7: KnownCode("App Call Limited", "the app calls too often, and is banned for a while", seen=True),
     11: KnownCode("Insufficient isv permissions", "the app may not call this API", seen=True),
@@ -144,6 +148,19 @@ def invalid(name: str, value: object, valid: str) -> Failure:
     return failure(41, f"isv.invalid-parameter:{name}", f"{name} is {show(value)}; valid: {valid}", about=name)
 
 
+def unknown_api(name: str) -> Failure:
+    """There is no API of this name. Code and msg as seen in public; the rest is ours."""
+    return failure(22, sub_msg=f"there is no method {show(name)}")
+
+
+def wrong_sign(names: Iterable[str]) -> Failure:
+    """The sign is not the one of a request with these parameters. Code and msg as seen in public; the rest is ours, and
+    tells nothing that the caller does not know.
+    """
+    signed = ", ".join(show(name) for name in sorted(names)[:SHOWN_NAMES])
+    return failure(25, sub_msg=f"names and values are signed in this order: {signed}; upper-case hexadecimal")
+
+
 def call_limited(seconds: int) -> Failure:
     """The app called too often, and is refused for so many more seconds (S33: API调用流量有限)."""
     sub_msg = f"This ban will last for {seconds} more seconds"
@@ -151,8 +168,6 @@ def call_limited(seconds: int) -> Failure:
 
 
 NO_PERMISSION: Final = failure(11, "isv.permission-api-package-limit")
-UNKNOWN_API: Final = failure(22)
-WRONG_SIGN: Final = failure(25)
 MISSING_SESSION: Final = failure(26)
 INVALID_SESSION: Final = failure(27, "invalid-sessionkey", "SessionKey非法")
 UNKNOWN_APP: Final = failure(29, "isv.appkey-not-exists")

@@ -147,7 +147,7 @@ class Console:
         """
         app = self._app(app_key)
         self._check_new_group(app, group)
-        relations = [self._relation(app, nick, platform) for nick in nicks]
+        relations = [self._relation(app, nick, platform) for nick in _listed("nicks", nicks)]
         if group not in app.groups:
             self._create_group(app, group)
         for relation in relations:
@@ -162,7 +162,7 @@ class Console:
         """
         app = self._app(app_key)
         self._group(app, group)
-        relations = [self._relation(app, nick, platform) for nick in nicks]
+        relations = [self._relation(app, nick, platform) for nick in _listed("nicks", nicks)]
         for relation in relations:
             if relation.group != group:
                 raise ConsoleError("nicks", f"{show(relation.user.nick)} is not in group {group!r}")
@@ -207,7 +207,7 @@ class Console:
         """Topics are bound to a group no more. Raises ConsoleError: no such app or group, or a topic that is not."""
         app = self._app(app_key)
         self._group(app, group)
-        for topic in topics:
+        for topic in _listed("topics", topics):
             if app.topic_groups.get(topic) != group:
                 raise ConsoleError("topics", f"the topic {show(topic)} is not bound to group {group!r}")
         self._bind(app, dict.fromkeys(topics), None)
@@ -304,7 +304,8 @@ class Console:
         if relation is None:
             raise ConsoleError(
                 "nick",
-                f"{show(nick)} ({platform}) has not granted app {app.key!r} access; its users: "
+                f"{show(nick)}{'' if platform == PLATFORM else f' of platform {show(platform)}'} has not granted app "
+                f"{app.key!r} access; its users: "
                 f"{_some(each.user.nick for each in app.relations.values())}",
             )
         return relation
@@ -335,13 +336,13 @@ class Console:
                 app.topic_groups[topic] = group
             self._outbox.record(TopicGrouped(app_key=app.key, topic=topic, group=group))
 
-    def _names(self, topics: Iterable[str]) -> tuple[str, ...]:
+    def _names(self, topics: Sequence[str]) -> tuple[str, ...]:
         try:
-            return check_topics(topics)
+            return check_topics(_listed("topics", topics))
         except ValueError as error:
             raise ConsoleError("topics", str(error)) from None
 
-    def _topics(self, app: Application, topics: Iterable[str]) -> tuple[str, ...]:
+    def _topics(self, app: Application, topics: Sequence[str]) -> tuple[str, ...]:
         """Names of topics that the app has subscribed to (S6: 没有权限包会导致相关消息无法可见, 无法被订阅)."""
         names = self._names(topics)
         for topic in names:
@@ -351,6 +352,13 @@ class Console:
                     f"app {app.key!r} has not subscribed to {show(topic)}; it has: {_some(app.subscribed.names())}",
                 )
         return names
+
+
+def _listed(parameter: str, names: Sequence[str]) -> Sequence[str]:
+    """Gives back a list of names. A single text would be taken for a list of its letters."""
+    if isinstance(names, str):
+        raise TypeError(f"{parameter} must be a list of names, as [{names!r}], not {names!r}")
+    return names
 
 
 def _can_be_written(text: str) -> bool:

@@ -20,7 +20,7 @@ from tmcspec.delivery import Effect, Input, State
 from tmcspec.events import Dropped, Expired, Failed, Id, UnknownConfirm, Via
 from tmcspec.flow import Flow, Mode, Valve
 from tmcspec.messages import Push
-from tmcspec.routing import MessageKind, Routed
+from tmcspec.routing import ENVIRONMENTS, MessageKind, Routed
 from tmcspec.shortcuts import Letter
 from tmcspec.timing import Timing
 
@@ -263,7 +263,7 @@ class Deliveries:
 
     def _queues_of(self, app_key: str, group: str) -> Iterator[Queue]:
         """The queues of a group: one in each environment."""
-        for environment in ("production", "pre-release"):
+        for environment in ENVIRONMENTS:
             yield self.queue(QueueKey(app_key, group, environment))
 
     def _found(self, message_id: int | None, queue: Queue | None, via: Via, connection: str | None) -> Message | None:

@@ -196,7 +196,7 @@ class Gateway:
         if isinstance(call, top.Failure):
             raise Refused(call)
         if call.api not in METHODS:
-            raise Refused(top.UNKNOWN_API)
+            raise Refused(top.unknown_api(call.api))
         if ban := self._throttle.ban(call.app_key, call.api, now=wall_clock / 1000):
             raise Refused(top.call_limited(ban))
         return call

@@ -62,8 +62,8 @@ class Message:
     """
 
     id: int
-    queue: Queue
-    letter: Letter | None
+    queue: Queue = field(repr=False)
+    letter: Letter | None = field(repr=False)
     topic: str
     born: float
     expires_at: float
@@ -162,9 +162,9 @@ class Queue:
     key: QueueKey
     valve: Valve
     pulled: bool = False
-    takers: list[Connection] = field(default_factory=list)
-    credited: list[Connection] = field(default_factory=list)
-    heap: list[tuple[int, Message]] = field(default_factory=list)
+    takers: list[Connection] = field(default_factory=list, repr=False)
+    credited: list[Connection] = field(default_factory=list, repr=False)
+    heap: list[tuple[int, Message]] = field(default_factory=list, repr=False)
     waiting: int = 0
     unsettled: int = 0
     counts: Counts = field(default_factory=Counts)

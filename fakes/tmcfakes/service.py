@@ -39,7 +39,7 @@ from tmcspec.events import Closed, Event, FrameIn, Opened, Via, WsIn
 from tmcspec.flow import Flow
 from tmcspec.frame_values import show
 from tmcspec.messages import Push
-from tmcspec.routing import Environment
+from tmcspec.routing import ENVIRONMENTS, Environment
 from tmcspec.shortcuts import confirmed_id
 from tmcspec.timing import Timing
 from tmcspec.trace import Recorder
@@ -198,6 +198,7 @@ class Service(Tampering):
                 cannot write.
         """
         self._deliveries.let_pass(now)
+        _check_types(topic=topic, content=content, id=id, user_id=user_id, data_id=data_id)
         app = self._directory.app(app_key)
         if not self._directory.has_subscribed(app, topic, now=now):
             other = self._directory.has_subscribed(app, None, now=now)
@@ -247,6 +248,7 @@ class Service(Tampering):
             ValueError: no such user, or as in `produce`.
         """
         self._deliveries.let_pass(now)
+        _check_types(topic=topic, content=content, id=id, user_id=user_id, data_id=data_id)
         user = self._directory.user(user_id=user_id, nick=nick)
         if user is None or nick not in (None, user.nick):
             given = [f"user_id {user_id!r}"] if user_id is not None else []
@@ -405,7 +407,20 @@ class Service(Tampering):
     # Small things
 
     def _queue(self, app_key: str, group: str, environment: Environment) -> Queue:
+        if environment not in ENVIRONMENTS:
+            raise ValueError(f"environment is {environment!r}; valid: {', '.join(ENVIRONMENTS)}")
         app = self._directory.app(app_key)
         if group not in app.groups:
             raise ValueError(f"app {app_key!r} has no group {group!r}; its groups: {', '.join(sorted(app.groups))}")
         return self._deliveries.queue(QueueKey(app_key, group, environment))
+
+
+def _check_types(*, topic: object, content: object, id: object, user_id: object, data_id: object) -> None:
+    """Raises TypeError: what a test writes by hand is not of the type that it must be."""
+    if not isinstance(content, str | None):
+        raise TypeError(f"content is text or None, not {type(content).__name__}; json.dumps makes text of an object")
+    if not isinstance(topic, str):
+        raise TypeError(f"topic is text, not {type(topic).__name__}")
+    for name, value in (("id", id), ("user_id", user_id), ("data_id", data_id)):
+        if not isinstance(value, int | None):
+            raise TypeError(f"{name} is an integer or None, not {value!r}")

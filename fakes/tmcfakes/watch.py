@@ -6,7 +6,7 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import TypeAlias
 
-from tmcspec.events import Event
+from tmcspec.events import Event, FrameIn, FrameOut
 from tmcspec.trace import Entry, Recorder
 
 #: Which events are waited for: all of a class, or those that a predicate is true of.
@@ -35,7 +35,9 @@ class Watch:
 
     def missed(self, timeout: float) -> TimeoutError:
         name = getattr(self._wanted, "__name__", repr(self._wanted))
-        last = "".join(f"\n  {entry.time:.6f} {entry.event}" for entry in self._recorder.entries[-5:])
+        # The frames repeat in bytes what the other events say.
+        told = [entry for entry in self._recorder.entries if not isinstance(entry.event, FrameIn | FrameOut)]
+        last = "".join(f"\n  {entry.time:.6f} {entry.event}" for entry in told[-8:])
         return TimeoutError(
             f"waited {timeout} s for {self._count} x {name}, saw {self._seen}; the last events:{last or ' none'}"
         )

@@ -28,6 +28,7 @@ from tmcfakes.intake import Flood, Intake
 from tmcfakes.leniency import MAX_MESSAGE_SIZE, LenientServer, close_meaning
 from tmcfakes.listening import address_of, stop_listening
 from tmcfakes.service import Abort, Close, Effect, Send
+from tmcspec.frame_values import show
 from tmcspec.routing import Environment, environment_of
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds until a connection has to be upgraded
@@ -224,12 +225,12 @@ class WebSocketFront:
         self._transports[connection] = None
         return self._server is not None
 
-    def opened(self, connection: _Connection, path: str) -> str:
-        """The upgrade of a connection to a path was answered; returns the name it gets."""
+    def opened(self, connection: _Connection, environment: Environment) -> str:
+        """The upgrade of a connection to an environment was answered; returns the name it gets."""
         self._count += 1
         name = f"c{self._count}"
         self._connections[name] = connection
-        self.service.opened(name, now=self.clock.now(), environment=environment_of(path), peer=connection.peer)
+        self.service.opened(name, now=self.clock.now(), environment=environment, peer=connection.peer)
         return name
 
     def closed(self, name: str, end: _End) -> None:
@@ -368,11 +369,14 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _upgrade(self, request: Request) -> None:
+        environment = environment_of(request.path)
         refusal = self._front.upgrade(request) if self._front.upgrade else None
+        if environment is None:
+            refusal = 404, f"nobody is at {show(request.path)}; production is at /, pre-release at /pre\n"
         response = self._wire.accept(request) if refusal is None else self._wire.reject(*refusal)
-        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+        if environment and response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             self._timer.cancel()
-            self._name = self._front.opened(self, request.path)
+            self._name = self._front.opened(self, environment)
         self._wire.send_response(response)
 
     def _take(self, frame: Frame, now: float) -> None:

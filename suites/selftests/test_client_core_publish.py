@@ -393,7 +393,7 @@ def test_a_timeout_is_a_timeout_error_and_a_failure() -> None:
 def test_the_texts_of_a_refusal_are_short_however_long_its_phrase_is() -> None:
     error = PublishRefused(41, "x" * 1_000_000)
     assert repr(error).startswith("PublishRefused(41, 'xxx")
-    assert max(len(str(error)), len(repr(error))) < 200
+    assert max(len(str(error)), len(repr(error))) < 300
 
 
 # In any order

@@ -242,7 +242,7 @@ TROUBLES = (
     status(503),
     status(302, Location="http://other/"),
     failure(top.failure(15, "isp.remote-service-timeout")),
-    failure(top.WRONG_SIGN),
+    failure(top.failure(25)),
     body(b"nonsense"),
     hang,
 )

@@ -57,7 +57,7 @@ def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("refusal", "code", "text"),
     [
-        (top.WRONG_SIGN, 25, "code 25 'Invalid signature'"),
+        (top.failure(25), 25, "code 25 'Invalid signature'"),
         (top.NOT_SUBSCRIBED, 15, "code 15 'Remote service error' .*isv.tmc-switch-off"),
         (top.call_limited(1), 7, "code 7 'App Call Limited'"),
     ],

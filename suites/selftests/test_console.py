@@ -249,11 +249,11 @@ def test_nothing_is_permitted_without_a_grant_or_after_it(world: World) -> None:
     world.console.authorise("1", "u", until=10.0)
     world.now = 10.0
     refused(lambda: world.console.permit("1", "u"), "session", "the grant of 'u' for app '1' is over")
-    text = "'v' (tbUIC) has not granted app '1' access; its users: 'u'"
+    text = "'v' has not granted app '1' access; its users: 'u'"
     refused(lambda: world.console.permit("1", "v"), "nick", text)
-    text = "'u' (tbUIC) has not granted app '2' access; its users: none"
+    text = "'u' has not granted app '2' access; its users: none"
     refused(lambda: world.console.permit("2", "u"), "nick", text)
-    text = "'u' (icbu) has not granted app '1' access; its users: 'u'"
+    text = "'u' of platform 'icbu' has not granted app '1' access; its users: 'u'"
     refused(lambda: world.console.permit("1", "u", platform="icbu"), "nick", text)
 
 
@@ -261,7 +261,7 @@ def test_an_error_names_ten_of_many_users(world: World) -> None:
     for n in range(12):
         world.console.authorise("1", f"u{n}")
     users = ", ".join(f"'u{n}'" for n in range(10))
-    text = f"'v' (tbUIC) has not granted app '1' access; its users: {users}, and 2 more"
+    text = f"'v' has not granted app '1' access; its users: {users}, and 2 more"
     refused(lambda: world.console.revoke("1", "v"), "nick", text)
 
 

@@ -159,9 +159,9 @@ def test_users_that_the_app_does_not_have_cannot_be_added_and_no_group_is_made_f
 ) -> None:
     world.console.authorise("2", "d")
     changed()
-    text = "'d' (tbUIC) has not granted app '1' access; its users: 'a', 'b', 'c'"
+    text = "'d' has not granted app '1' access; its users: 'a', 'b', 'c'"
     refused(lambda: world.console.add_to_group("1", "g", ["a", "d"]), "nick", text)
-    text = "'a' (icbu) has not granted app '1' access; its users: 'a', 'b', 'c'"
+    text = "'a' of platform 'icbu' has not granted app '1' access; its users: 'a', 'b', 'c'"
     refused(lambda: world.console.add_to_group("1", "g", ["a"], platform="icbu"), "nick", text)
     assert changed() == []
 
@@ -216,7 +216,7 @@ def test_users_that_are_not_in_the_group_cannot_be_taken_out_and_all_stay(
     changed()
     refused(lambda: world.console.remove_from_group("1", "g", ["a", "b"]), "nicks", "'b' is not in group 'g'")
     refused(lambda: world.console.remove_from_group("1", "default", ["b"]), "nicks", "'b' is not in group 'default'")
-    text = "'d' (tbUIC) has not granted app '1' access; its users: 'a', 'b', 'c'"
+    text = "'d' has not granted app '1' access; its users: 'a', 'b', 'c'"
     refused(lambda: world.console.remove_from_group("1", "g", ["a", "d"]), "nick", text)
     assert changed() == []
     assert len(app.members("g")) == 1

@@ -131,10 +131,11 @@ async def test_what_is_done_is_kept_for_longer_than_the_service_keeps_messages_b
 
 @simulated
 async def test_messages_without_a_key_are_all_handled_and_the_store_is_not_asked() -> None:
-    work = Work()
-    handle = handler(work, None, key=lambda message: None)
+    work, store = Work(), Counting()
+    handle = handler(work, store, key=lambda message: None)
     assert await outcomes(handle(message(1)), handle(message(2))) == 2 * [(5.0, None)]
     assert work.ended == [(5.0, 1), (5.0, 2)]
+    assert store.claims == 0
 
 
 @simulated

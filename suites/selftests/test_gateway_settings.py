@@ -225,7 +225,7 @@ def test_users_are_added_to_a_group_which_then_gets_their_messages(world: Gatewa
         ("group_name", "g" * 33, "1 to 32 characters"),
         ("nicks", names("n", 201), "a list of 201"),
         ("nicks", "seller,,", "''"),
-        ("nicks", "seller,nobody", "'nobody' (tbUIC) has not granted app '1' access"),
+        ("nicks", "seller,nobody", "'nobody' has not granted app '1' access"),
         ("user_platform", "elsewhere", "tbUIC, icbu, ae"),
     ],
 )

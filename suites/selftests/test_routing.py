@@ -81,12 +81,12 @@ def test_a_topic_has_1_to_256_characters(name: str) -> None:
         ("/pre/", "pre-release"),
         ("/pre?x=1", "pre-release"),
         ("/?/pre", "production"),
-        ("/prefix", "production"),
-        ("/pre/x", "production"),
-        ("/PRE", "production"),
+        ("/prefix", None),
+        ("/pre/x", None),
+        ("/PRE", None),
     ],
 )
-def test_the_pre_release_environment_is_at_a_path_of_its_own(path: str, environment: str) -> None:
+def test_each_environment_has_a_path_of_its_own_and_no_other_path_is_any(path: str, environment: str | None) -> None:
     assert environment_of(path) == environment
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tmcspec.top import (
     CONTENT_TYPES,
     DEPTH_LIMIT,
-    WRONG_SIGN,
     Failure,
     Format,
     TopError,
+    failure,
     missing,
     read_answer,
     read_list,
@@ -112,7 +112,7 @@ def test_a_failure_has_the_same_names_in_json_and_xml() -> None:
 
 
 def test_a_failure_without_sub_code_has_no_member_for_it() -> None:
-    assert json.loads(render_failure(WRONG_SIGN, format="json", request_id="r")) == {
+    assert json.loads(render_failure(failure(25), format="json", request_id="r")) == {
         "error_response": {"code": 25, "msg": "Invalid signature", "request_id": "r"}
     }
 

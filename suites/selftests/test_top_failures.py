@@ -12,14 +12,14 @@ from tmcspec.top import (
     MISSING_SESSION,
     NO_PERMISSION,
     NOT_SUBSCRIBED,
-    UNKNOWN_API,
     UNKNOWN_APP,
-    WRONG_SIGN,
     Failure,
     call_limited,
     failure,
     invalid,
     missing,
+    unknown_api,
+    wrong_sign,
 )
 
 
@@ -29,8 +29,8 @@ from tmcspec.top import (
         (call_limited(7), 7, "App Call Limited", "accesscontrol.limited-by-api-access-count"),
         (NO_PERMISSION, 11, "Insufficient isv permissions", "isv.permission-api-package-limit"),
         (NOT_SUBSCRIBED, 15, "Remote service error", "isp.system-error"),
-        (UNKNOWN_API, 22, "Invalid method", None),
-        (WRONG_SIGN, 25, "Invalid signature", None),
+        (unknown_api("x"), 22, "Invalid method", None),
+        (wrong_sign(["v", "app_key"]), 25, "Invalid signature", None),
         (MISSING_SESSION, 26, "Missing session", None),
         (INVALID_SESSION, 27, "Invalid session", "invalid-sessionkey"),
         (UNKNOWN_APP, 29, "Invalid app Key", "isv.appkey-not-exists"),
@@ -60,7 +60,7 @@ def test_an_app_without_subscription_is_told_so_in_the_words_of_the_official_doc
         (failure(15, "xisp.what"), False),
         (failure(11, "accesscontrol.denied"), False),
         (failure(15), False),
-        (WRONG_SIGN, False),
+        (wrong_sign([]), False),
     ],
 )
 def test_the_sub_code_tells_whether_to_try_again(said: Failure, retryable: bool) -> None:
@@ -122,7 +122,7 @@ def test_the_whole_range_of_codes_is_taken() -> None:
 
 
 def test_a_failure_is_one_short_line_for_logs_whatever_it_says() -> None:
-    assert str(WRONG_SIGN) == "code 25 'Invalid signature'"
+    assert str(failure(25)) == "code 25 'Invalid signature'"
     assert str(missing("nick")) == (
         "code 40 'Missing required arguments:nick' ('isv.missing-parameter:nick': 'nick is required')"
     )

@@ -145,6 +145,10 @@ class Deduplicated:
     ) -> None:
         if not is_async(handler):
             raise TypeError(f"the handler must be an `async def` function, not {handler!r}")
+        if not hasattr(store, "claim"):
+            raise TypeError(f'the store must be one, as SqliteStore("handled.sqlite"), not {store!r}')
+        if not callable(key):
+            raise TypeError(f'key must be a function of a message, as by_content_fields("tid"), not {key!r}')
         for name, seconds in (("lease", lease), ("keep", keep), ("poll_interval", poll_interval)):
             if not 0 < seconds < inf:
                 raise ValueError(f"{name} must be more than 0 seconds and finite, not {seconds!r}")

@@ -6,6 +6,9 @@ from typing import ClassVar
 
 from tmcspec.frame_values import show
 
+#: Characters of a phrase of the service that an error shows: the way out stands at its end.
+PHRASE_SHOWN = 200
+
 
 class TmcError(Exception):
     """Everything that goes wrong between this client and the service."""
@@ -28,7 +31,7 @@ class _Refused(TmcError):
         self.phrase = phrase
 
     def __str__(self) -> str:
-        words = "no phrase" if self.phrase is None else show(self.phrase)
+        words = "no phrase" if self.phrase is None else show(self.phrase, PHRASE_SHOWN)
         return f"the service refused {self._what}: code {self.code}, {words}"
 
     def __repr__(self) -> str:
