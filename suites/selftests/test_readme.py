@@ -34,6 +34,11 @@ def test_the_python_of_the_readme_names_things_that_exist() -> None:
                 exec(f"from {node.module} import {names}", {})
 
 
+def test_the_complete_example_of_the_readme_runs() -> None:
+    (text,) = (text for language, text in BLOCKS if language == "python" and "asyncio.run(test_" in text)
+    exec(text, {})
+
+
 def test_the_commands_of_the_readme_exist() -> None:
     for name in re.findall(r"`tmcspec (\w+)", README.partition("## What is not there yet")[0]):
         assert name in tmcspec.commands

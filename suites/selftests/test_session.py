@@ -12,14 +12,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tmcspec.clauses import Finding
+from tmcspec.clauses import CLAUSES, Finding
 from tmcspec.clauses.history import History
 from tmcspec.events import Fault
 from tmcsuites import session as session_module
 from tmcsuites.adapters.contract import ClientInfo
 from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.known_failing import Expectation, KnownFailing
-from tmcsuites.progress import CaseFinished, CaseStarted, RunEvent, RunFinished, RunStarted
+from tmcsuites.progress import CaseFinished, CaseStarted, RunEvent, RunFinished, RunStarted, Tally
 from tmcsuites.selection import Selection
 from tmcsuites.session import Session
 from tmcsuites.verdict import ExitStatus, Verdict
@@ -139,6 +139,14 @@ def test_clauses_are_added_up_over_all_cases(runs: Runs) -> None:
 def test_a_clause_is_unsupported_when_all_cases_about_it_are(runs: Runs) -> None:
     assert runs(UNSUPPORTED, selection=only("HSK-1", "LID-1")) is ExitStatus.NOTHING_RAN
     assert [each.result for each in runs.finished.clauses] == ["unsupported", "not_exercised"]
+
+
+def test_a_clause_about_handlers_is_unsupported_where_only_the_wire_is_seen() -> None:
+    clauses = (CLAUSES["HSK-1"], CLAUSES["ACK-2"])
+    results = {
+        bare: [each.result for each in Tally(clauses=clauses, bare=bare).clause_results()] for bare in (False, True)
+    }
+    assert results == {False: ["not_exercised", "not_exercised"], True: ["not_exercised", "unsupported"]}
 
 
 # What a run ends with

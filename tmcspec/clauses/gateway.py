@@ -100,7 +100,8 @@ def requests_keep_their_limits(history: History) -> Iterator[Finding]:
     needs_handlers=True,
 )
 def only_what_was_handled_is_confirmed(history: History) -> Iterator[Finding]:
-    """Over HTTP there is no other way to report a failure than not to confirm. As on the WebSocket, order proves
+    """Over HTTP a failure is reported by not confirming; the list of failed ids that a confirm may have is deprecated
+    and does the same. As on the WebSocket, order proves
     something only in simulation or where a handler was told to take its time, and ids that went wrong are the business
     of LID-2.
     """
@@ -163,8 +164,8 @@ def consuming_moves_on(history: History) -> Iterator[Finding]:
     "HTP-6",
     Level.MUST,
     Binds.SERVICE,
-    "A request whose sign is not right, or whose app there is not, is refused, and nothing is handed out, confirmed or "
-    "published by it.",
+    "A request whose sign is not right, or whose app does not exist, is refused, and nothing is handed out, confirmed "
+    "or published by it.",
     source="codes 24, 25, 28 and 29 of the gateway",
 )
 def unsigned_request_is_refused(history: History) -> Iterator[Finding]:

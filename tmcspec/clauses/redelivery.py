@@ -92,7 +92,7 @@ def confirmed_never_comes_again(history: History) -> Iterator[Finding]:
     Level.MUST,
     Binds.SERVICE,
     f"Nothing is handed out past its retention ({RETENTION / 3600:.0f} h, unless another one was set), and what "
-    "reaches it is dropped.",
+    "reaches it expires.",
     source="S53: 消息最多保留8至24小时(不同集群有差异), 不论发没发, 有没有重发; S7",
 )
 def nothing_outlives_its_retention(history: History) -> Iterator[Finding]:

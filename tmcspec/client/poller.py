@@ -42,8 +42,8 @@ class TmcPoller(Consumer):
     Args:
         app_key, app_secret: credentials of the application.
         handler: `async def handle(message: Message) -> None`. Returning confirms the message. After `FailMessage` or
-            any other exception, which is logged, it is not confirmed, and so comes again in about six minutes (S39):
-            over HTTP there is no other way to say so, and no reason is passed on. A handler that cancels itself or
+            any other exception, which is logged, it is not confirmed, and so comes again in about six minutes (S39).
+            No reason is passed on: over HTTP there is no place for one. A handler that cancels itself or
             raises some BaseException counts as failed and the client goes on; KeyboardInterrupt and SystemExit do, and
             then, as everywhere in asyncio, end the event loop. It has a minute, less the time that the message waits
             for a worker: after that the service sends the message again (S24), which is ignored here while the handler
