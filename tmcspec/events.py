@@ -50,10 +50,19 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened(Event):
-    """A WebSocket connection was opened to the service."""
+    """A WebSocket connection was opened to the service; by which client, where the run knows that."""
 
     word = "opened"
     connection: str
+    client: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempted(Event):
+    """A client tried to connect while a fault kept everybody away, and got no WebSocket."""
+
+    word = "attempted"
+    client: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -475,9 +484,21 @@ class ClientDied(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault(Event):
-    """Something was done to the client on purpose that a healthy service does not do."""
+    """Something was done to the client on purpose that a healthy service does not do. `target` is a connection, a
+    client, or None for all. One that lasts is over where a `Healed` says so in the same words.
+    """
 
     word = "fault"
+    name: str
+    target: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healed(Event):
+    """A fault that lasted is over; the words are those of its `Fault`."""
+
+    word = "healed"
     name: str
     target: str | None = None
     detail: str = ""

@@ -20,6 +20,7 @@ class Connection:
     Attributes:
         environment: the one that it was opened to.
         peer: the address that it comes from, None when that is not known.
+        client: the name of the client, likewise.
         ip: the chain of addresses on the way, for the tracks of messages.
         credit: how many messages it may still be given, where they are pulled.
         token_bytes: its token, as it goes into pushes.
@@ -28,6 +29,7 @@ class Connection:
     name: str
     environment: Environment = "production"
     peer: str | None = None
+    client: str | None = None
     ip: str = ""
     queue: Queue | None = None
     token: str | None = None
@@ -48,11 +50,11 @@ class Connections:
     def __init__(self) -> None:
         self._open: dict[str, Connection] = {}
 
-    def add(self, name: str, *, environment: Environment, peer: str | None) -> None:
+    def add(self, name: str, *, environment: Environment, peer: str | None, client: str | None = None) -> None:
         """A new one. Raises ValueError when the name is taken."""
         if name in self._open:
             raise ValueError(f"connection {name!r} is open already; every connection needs a name of its own")
-        self._open[name] = Connection(name=name, environment=environment, peer=peer)
+        self._open[name] = Connection(name=name, environment=environment, peer=peer, client=client)
 
     def get(self, name: str) -> Connection:
         """Raises ValueError when it is not open."""

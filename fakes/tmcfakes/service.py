@@ -109,15 +109,17 @@ class Service(Tampering):
         now: float,
         environment: Environment = "production",
         peer: str | None = None,
+        client: str | None = None,
     ) -> None:
-        """A client opened a WebSocket connection, to an environment, from the address `peer`.
+        """A client opened a WebSocket connection, to an environment, from the address `peer`; `client` is its name,
+        where that is known.
 
         Raises:
             ValueError: this name is open already.
         """
         self._deliveries.let_pass(now)
-        self._connections.add(connection, environment=environment, peer=peer)
-        self._outbox.record(Opened(connection=connection))
+        self._connections.add(connection, environment=environment, peer=peer, client=client)
+        self._outbox.record(Opened(connection=connection, client=client))
 
     def received(self, connection: str, data: bytes, *, now: float) -> None:
         """One binary WebSocket message arrived. Raises ValueError only for a connection that is not open."""
