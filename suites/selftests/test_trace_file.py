@@ -152,7 +152,7 @@ def test_the_file_is_what_other_tools_expect() -> None:
     assert [
         f'{{"trace":1,"tmcspec":"{__version__}","seed":7,"epoch_ms":0,"world":"live","handlers":true,"patience":60.0,'
         '"client_clock":true}',
-        '{"seq":1,"time":0.0,"event":"opened","connection":"c1"}',
+        '{"seq":1,"time":0.0,"event":"opened","connection":"c1","client":null}',
         '{"seq":2,"time":0.5,"event":"closed","connection":"c1","by":"client","code":1000,"reason":""}',
         '{"seq":3,"time":0.5,"event":"produced","message":"4611686018427387905","app_key":"1","group":"g","topic":"t",'
         '"user_id":null,"content":"中文","environment":"production","kind":"point_to_point","routed":"named"}',
