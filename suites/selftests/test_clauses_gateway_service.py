@@ -217,6 +217,13 @@ def test_good_requests_and_such_without_an_answer(story: Story) -> None:
     story.record(Consumed(message=Id(8), attempt=1, request=99))
 
 
+@passes("HTP-6")
+def test_a_refused_request_beside_one_that_is_not_answered_yet(story: Story) -> None:
+    story.requests(CONSUME, sign="wrong")
+    story.answers(25)
+    story.requests(CONSUME, sign="wrong")
+
+
 # HTP-7: what was asked for
 
 

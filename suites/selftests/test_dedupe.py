@@ -454,6 +454,19 @@ def test_a_plain_function_is_no_handler() -> None:
         handler(message, MemoryStore())
 
 
+@pytest.mark.parametrize(
+    ("store", "key", "text"),
+    [
+        ("handled.sqlite", same, "the store must be one, as SqliteStore"),
+        (MemoryStore(), "tid", "key must be a function of a message, as by_content_fields"),
+    ],
+    ids=["store", "key"],
+)
+def test_what_is_no_store_or_no_key_function_is_named(store: Any, key: Any, text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        handler(Work(), store, key=key)
+
+
 @simulated
 async def test_what_is_no_key_makes_the_message_come_again() -> None:
     work = Work()
