@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import functools
 import random
-import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -39,10 +38,7 @@ from tmcspec.events import (
     Event,
     Failed,
     Fault,
-    Handled,
     HttpOut,
-    Id,
-    Received,
 )
 from tmcspec.instruction import Instruction, instruction
 from tmcspec.routing import Environment
@@ -62,6 +58,7 @@ from tmcsuites.adapters.contract import (
     Unsupported,
 )
 from tmcsuites.adapters.reference import ReferenceSubject
+from tmcsuites.reported import reported
 
 T = TypeVar("T")
 
@@ -133,7 +130,7 @@ class Stage:
     # The client
 
     def client_says(self, event: ClientEvent) -> None:
-        """What the client's adapter reports goes into the trace. Ids outside 64 bits are shown as they are."""
+        """What the client's adapter reports goes into the trace."""
         self._reported(CLIENT, event)
         if isinstance(event, ClientReceived):
             self._told.setdefault(event.message_id, set()).add(instruction(event.content).outcome)
@@ -141,20 +138,9 @@ class Stage:
             self._check_honesty(event)
 
     def _reported(self, client: str, event: ClientEvent) -> None:
-        if isinstance(event, ClientReceived):
-            self.record(
-                Received(
-                    client=client,
-                    message=_id(event.message_id),
-                    topic=event.topic,
-                    content=event.content,
-                    user_id=_id(event.user_id),
-                    data_id=_id(_number(event.data_id)),
-                    publish_time=_id(event.publish_time),
-                )
-            )
-        elif isinstance(event, ClientHandled):
-            self.record(Handled(client=client, message=_id(event.message_id), outcome=event.outcome))
+        told = reported(client, event)
+        if told is not None:
+            self.record(told)
 
     @contextlib.asynccontextmanager
     async def bystanders(self, count: int) -> AsyncIterator[None]:
@@ -449,16 +435,3 @@ class Stage:
         if not died.cancelled() and isinstance(error := died.result(), Crashed):
             self.record(ClientDied(client=CLIENT, status=error.status))
         self._woken.set()
-
-
-def _id(value: int | None) -> Id | None:
-    return None if value is None else Id(value)
-
-
-def _number(text: str | None) -> int | None:
-    """`data_id` is text for adapters, since some libraries show it as text. None for what is no number."""
-    return int(text) if text is not None and _DECIMAL.fullmatch(text) else None
-
-
-# As long as an `Id` may be. int() alone would also take spaces, underscores and the digits of other scripts.
-_DECIMAL = re.compile(r"-?[0-9]{1,20}")
