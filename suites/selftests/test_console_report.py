@@ -18,7 +18,8 @@ from tmcspec.trace import Entry, Trace
 from tmcsuites.adapters.contract import ClientInfo
 from tmcsuites.known_failing import Expectation
 from tmcsuites.progress import CaseFinished, CaseStarted, ClauseResult, RunEvent, RunFinished, RunStarted
-from tmcsuites.report.console import LOG_LINES, ConsoleReport, visible
+from tmcsuites.report.console import LOG_LINES, ConsoleReport
+from tmcsuites.report.words import visible
 from tmcsuites.verdict import CaseResult, ExitStatus, Verdict
 
 CLIENT = ClientInfo(

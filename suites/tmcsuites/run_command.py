@@ -21,8 +21,9 @@ from tmcsuites.adapters.contract import Subject, SubjectError
 from tmcsuites.adapters.process import ProcessSubject
 from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.known_failing import KnownFailing, KnownFailingError
-from tmcsuites.report.console import ConsoleReport, visible
+from tmcsuites.report.console import ConsoleReport
 from tmcsuites.report.results import ResultsReport
+from tmcsuites.report.words import visible
 from tmcsuites.selection import LEVELS, Selection, SelectionError
 from tmcsuites.session import Session
 from tmcsuites.verdict import ExitStatus

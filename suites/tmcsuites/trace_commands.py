@@ -14,7 +14,8 @@ from rich.text import Text
 from tmcspec import trace_file
 from tmcspec.clauses import AREAS, CLAUSES, Judgement, Level, judge_trace
 from tmcspec.trace import TraceError
-from tmcsuites.report.console import RESULT_STYLES, describe_finding, line
+from tmcsuites.report.console import RESULT_STYLES
+from tmcsuites.report.words import describe_finding, line
 from tmcsuites.verdict import ExitStatus
 
 

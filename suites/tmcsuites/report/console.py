@@ -5,19 +5,16 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import fields
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from tmcspec.clauses import AREAS, Binds, Finding, Level
-from tmcspec.events import FrameIn, FrameOut
-from tmcspec.messages import MessageError, from_client, from_service
-from tmcspec.trace import Entry
+from tmcspec.clauses import AREAS, Binds, Level
 from tmcsuites.progress import CaseFinished, CaseStarted, ClauseResult, RunEvent, RunFinished, RunStarted
 from tmcsuites.report.results import log_name, trace_name
+from tmcsuites.report.words import counted, describe_finding, line
 from tmcsuites.verdict import CaseResult, ExitStatus, Verdict
 
 STYLES: dict[Verdict, str] = {
@@ -34,9 +31,8 @@ STYLES: dict[Verdict, str] = {
 
 RESULT_STYLES = {"pass": "green", "violated": "red", "not_exercised": "yellow", "unsupported": "dim"}
 
-#: How much of a log, and of an event, is shown.
+#: How much of a log is shown.
 LOG_LINES = 12
-EVENT_WIDTH = 160
 
 
 class ConsoleReport:
@@ -91,7 +87,7 @@ class ConsoleReport:
             line(
                 (f"{client.name} {client.version}", "bold"),
                 f" ({client.language}, {client.transport}), {run.world}, seed {run.seed}: ",
-                f"{_counted(run.cases, 'case')}, {_counted(len(run.clauses), 'clause')}",
+                f"{counted(run.cases, 'case')}, {counted(len(run.clauses), 'clause')}",
             )
         )
         self._progress.update(self._task, total=run.cases)
@@ -165,7 +161,7 @@ class ConsoleReport:
             self._print(line(("MUST clauses that this client was not held to:", "yellow"), f" {', '.join(closed)}"))
         reasons = Counter(result.message for result in run.results if result.verdict is Verdict.UNSUPPORTED)
         for reason, count in reasons.most_common():
-            self._print(line((f"UNSUPPORTED, {_counted(count, 'case')}:", "dim"), f" {reason}"))
+            self._print(line((f"UNSUPPORTED, {counted(count, 'case')}:", "dim"), f" {reason}"))
         for entry in run.stale:
             self._print(line(("Stale known-failing entry", "red"), f" (nothing needed it): {entry}"))
 
@@ -192,21 +188,6 @@ EXIT_WORDS: dict[ExitStatus, str] = {
     ExitStatus.NOTHING_RAN: "Nothing was judged",
     ExitStatus.NOT_MEASURED: "Not all could be measured: the client died, hung, or its adapter is unsound",
 }
-
-
-def visible(text: str) -> str:
-    """One line that a terminal shows and does not obey: what cannot be printed is shown as its escape.
-
-    Example:
-        >>> visible("a\\x1b[2Jb\\n")
-        'a\\\\x1b[2Jb\\\\n'
-    """
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def line(*parts: str | tuple[str, str]) -> Text:
-    """One line of parts, some with a style. None of them is read as markup or obeyed by a terminal."""
-    return Text.assemble(*(visible(each) if isinstance(each, str) else (visible(each[0]), each[1]) for each in parts))
 
 
 def _area_table(run: RunFinished) -> Table:
@@ -244,46 +225,3 @@ def _clause_table(clauses: Sequence[ClauseResult]) -> Table:
             str(each.violations or ""),
         )
     return table
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def describe_finding(finding: Finding) -> list[Text]:
-    """What happened instead, and the events that prove it."""
-    entries = sorted(finding.evidence, key=lambda entry: entry.seq)[:6]
-    evidence = [line(f"       {entry.time:10.3f} s  {_event(entry)}") for entry in entries]
-    return [line(f"     {finding.message}"), *evidence]
-
-
-def _event(entry: Entry) -> str:
-    """An event on one line."""
-    event = entry.event
-    if isinstance(event, FrameIn | FrameOut):
-        way = "from client" if isinstance(event, FrameIn) else "to client"
-        what = _frame(event) if event.frame else f"{len(event.data)} bytes that do not decode: {event.data[:24].hex()}"
-        text = f"{event.connection} {way}: {what}"
-    else:
-        values = {member.name: getattr(event, member.name) for member in fields(event)}
-        members = ", ".join(f"{name} {value!r}" for name, value in values.items() if value not in (None, ""))
-        text = f"{event.word} {members}"
-    return text if len(text) <= EVENT_WIDTH else text[: EVENT_WIDTH - 1] + "…"
-
-
-def _frame(event: FrameIn | FrameOut) -> str:
-    assert event.frame is not None
-    read = from_client if isinstance(event, FrameIn) else from_service
-    try:
-        name = type(read(event.frame)).__name__
-    except MessageError:
-        name = f"type {event.frame.type}"
-    frame = event.frame
-    envelope = [
-        f"{what} {value!r}"
-        for what, value in (("status", frame.status_code), ("phrase", frame.status_phrase), ("flag", frame.flag))
-        if value
-    ]
-    token = [] if frame.token else ["no token"]
-    fields = [f"{key} {type_.name} {value!r}" for key, type_, value in frame.content or ()]
-    return ", ".join([name, *envelope, *token, *fields])
