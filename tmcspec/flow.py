@@ -204,6 +204,11 @@ class Valve:
             self._value = self._changes.pop(0)[1]
         return self._value
 
+    @property
+    def latest(self) -> int | None:
+        """The flow value that was set last, in force or not yet."""
+        return self._changes[-1][1] if self._changes else self._value
+
     def share(self, *, now: float, waiting: int, oldest_since: float) -> float:
         """What is left of the rate, 1 for all of it."""
         self._rate(now)

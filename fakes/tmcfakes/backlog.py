@@ -15,7 +15,7 @@ A settled message is remembered for its tracks and its id, without its content, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from heapq import heappop, heappush
 
 from tmcfakes.queues import Message, Packed, Queue, QueueKey, unpacked
@@ -99,6 +99,17 @@ class Backlog:
                 if (message := timers.stop()) is not None:
                     yield message, timer, self.happen(message, timer, now=now)
 
+    def hasten(self, chosen: Callable[[Message], bool], *, now: float) -> list[Message]:
+        """Messages that wait for nothing but time are due again at once, as far as they are chosen. Returns them. What
+        their timers were set for means nothing any more.
+        """
+        aged = [message for message in self._unsettled.values() if message.handed and _ages(message)]
+        hastened = [message for message in aged if chosen(message)]
+        for message in hastened:
+            message.due_again = now
+            self.happen(message, Input.REDELIVERY_DUE, now=now)
+        return hastened
+
     def deadline(self) -> float | None:
         """When the next timer runs out; None when none runs."""
         firsts = [due for timers in self._timers.values() if (due := timers.first()) is not None]
@@ -163,6 +174,11 @@ class Backlog:
         self._settled[message.id] = message.packed()
         if len(self._settled) > self._remembered:
             del self._settled[next(iter(self._settled))]
+
+
+def _ages(message: Message) -> bool:
+    """Whether a message is on its way back."""
+    return changes(message.state, Input.REDELIVERY_DUE)
 
 
 class _Timers:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tmcfakes.queues import Queue
 from tmcspec.frame import encode
 from tmcspec.messages import Connect, ConnectAck, Push, SendAck
 from tmcspec.routing import Environment
+
+#: So many publishes are remembered as waiting for an answer, the latest: clients wait 2 s for one.
+UNANSWERED_LIMIT = 100
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -24,6 +27,7 @@ class Connection:
         ip: the chain of addresses on the way, for the tracks of messages.
         credit: how many messages it may still be given, where they are pulled.
         token_bytes: its token, as it goes into pushes.
+        unanswered: the flags of publishes whose SENDACK has not gone out, the latest last.
     """
 
     name: str
@@ -37,6 +41,22 @@ class Connection:
     credit: int = 0
     version: int = 2
     closing: bool = False
+    unanswered: dict[int, None] = field(default_factory=dict)
+
+    @property
+    def who(self) -> str:
+        """What a fault that is about it is aimed at: the name of the client, or its own."""
+        return self.client or self.name
+
+    def asked(self, flag: int) -> None:
+        """A publish with this flag waits for its SENDACK."""
+        self.unanswered[flag] = None
+        if len(self.unanswered) > UNANSWERED_LIMIT:
+            del self.unanswered[next(iter(self.unanswered))]
+
+    def answered(self, flag: int) -> None:
+        """The SENDACK with this flag went out."""
+        self.unanswered.pop(flag, None)
 
     def written(self, message: ConnectAck | SendAck | Push) -> bytes:
         """In the protocol version that the client spoke (observed: the reference server answers in kind)."""

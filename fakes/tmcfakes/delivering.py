@@ -33,11 +33,13 @@ class Deliveries:
 
     Attributes:
         queues: by their names; a queue is there as soon as somebody has asked for it.
+        latest: the message that was produced last.
     """
 
     def __init__(self, *, outbox: Outbox, rng: random.Random, timing: Timing, flow: Flow, epoch_ms: int) -> None:
         self.queues: dict[QueueKey, Queue] = {}
         self.backlog = Backlog(timing, self.queues)
+        self.latest: Message | None = None
         self._held: dict[QueueKey, Queue] = {}  # those that flow control alone keeps from being pushed
         self._outbox = outbox
         self._rng = rng
@@ -56,8 +58,8 @@ class Deliveries:
     def deadline(self) -> float | None:
         """When something happens by time alone; None when nothing will."""
         first = self.backlog.deadline()
-        for due, _ in self._outbox.later[:1]:
-            first = due if first is None else min(first, due)
+        for kept in self._outbox.later[:1]:
+            first = kept.due if first is None else min(first, kept.due)
         for key, queue in tuple(self._held.items()):
             if not (queue.waiting and queue.able()):
                 del self._held[key]  # nobody is there any more whom it could be pushed to
@@ -121,7 +123,7 @@ class Deliveries:
             nick=nick,
             data_id=data_id,
         )
-        message = Message(
+        message = self.latest = Message(
             id=number,
             queue=queue,
             letter=letter,
@@ -248,6 +250,12 @@ class Deliveries:
         """Messages are kept so long from now on; those that are there, no longer than they were to be."""
         self.backlog.set_retention(seconds)
         self._let_happen()
+
+    def hasten(self, chosen: Callable[[Message], bool]) -> None:
+        """Messages that were handed out and are not settled are due again at once, as far as they are chosen."""
+        touched = {message.queue.key: message.queue for message in self.backlog.hasten(chosen, now=self._outbox.now)}
+        for queue in touched.values():
+            self.push_waiting(queue)
 
     # Small things
 

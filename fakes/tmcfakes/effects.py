@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from bisect import insort
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from tmcfakes.noted import frame_out
 from tmcspec.events import Event, WsOut
 from tmcspec.trace import Recorder
 
+if TYPE_CHECKING:
+    from tmcfakes.interception import Outgoing
+
 # RFC 6455, 5.5 and 7.4: what the payload of a control frame may be, and the codes that may go over the wire.
 CONTROL_LIMIT = 125
 CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015)})
+
+#: So many bytes may wait to be sent or acted on later, and what a waiting thing weighs beside its bytes.
+LATER_LIMIT = 64 * 2**20
+LATER_WEIGHT = 1000
 
 Opcode: TypeAlias = Literal["binary", "text", "ping", "pong"]
 
@@ -67,20 +76,44 @@ class Abort:
 Effect: TypeAlias = Send | Close | Abort
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class Later:
+    """Something that happens on a connection when its time has come, unless the connection ends before."""
+
+    due: float
+    connection: str
+    act: Callable[[], object]
+    weight: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Outbox:
-    """What the service writes: the trace, at `now` (seconds of service time), and effects, until they are drained."""
+    """What the service writes: the trace, at `now` (seconds of service time), and effects, until they are drained.
+
+    Attributes:
+        later: what is kept back, by time.
+        outgoing: what faults make of the frames that go out; None for a service without any.
+    """
 
     recorder: Recorder
     now: float = 0.0
     effects: list[Effect] = field(default_factory=list)
-    later: list[tuple[float, Send]] = field(default_factory=list)  # kept back until then
+    later: list[Later] = field(default_factory=list)
+    outgoing: Outgoing | None = None
+    _weight: int = 0
 
     def record(self, event: Event) -> None:
         """Something happens now."""
         self.recorder.record(event, now=self.now)
 
-    def send(self, effect: Send) -> None:
+    def send(self, effect: Send) -> bool:
+        """A message goes out, if no fault holds it up. Returns whether it did."""
+        if self.outgoing is not None and self.outgoing.busy and effect.opcode == "binary":
+            return self.outgoing.take(effect)
+        self.emit(effect)
+        return True
+
+    def emit(self, effect: Send) -> None:
         """A message goes out, and into the trace."""
         if effect.opcode == "binary":
             self.recorder.note(self.now, frame_out, effect.connection, effect.data, effect.fragments)
@@ -88,19 +121,37 @@ class Outbox:
             self.record(WsOut(connection=effect.connection, opcode=effect.opcode, data=effect.data))
         self.effects.append(effect)
 
-    def keep_back(self, effect: Send, *, seconds: float) -> None:
-        """A message goes out so much later."""
-        self.later.append((self.now + seconds, effect))
-        self.later.sort(key=lambda kept: kept[0])
+    def postpone(self, connection: str, act: Callable[[], object], *, seconds: float, size: int = 0) -> Later | None:
+        """Something happens so much later, unless the connection ends before. `size` is how many bytes wait with it.
+
+        When too much waits already, it happens now, and so does what is postponed by less than the clock can tell; None
+        is returned then.
+        """
+        due, weight = self.now + seconds, size + LATER_WEIGHT
+        if due <= self.now or self._weight + weight > LATER_LIMIT:
+            act()
+            return None
+        kept = Later(due=due, connection=connection, act=act, weight=weight)
+        insort(self.later, kept, key=lambda each: each.due)
+        self._weight += weight
+        return kept
+
+    def take_back(self, kept: Later) -> None:
+        """What was postponed does not happen by time any more."""
+        self.later.remove(kept)
+        self._weight -= kept.weight
 
     def forget(self, connection: str) -> None:
-        """A connection has ended, and nothing goes out on it any more."""
-        self.later = [(due, send) for due, send in self.later if send.connection != connection]
+        """A connection has ended, and nothing happens on it any more."""
+        self.later = [kept for kept in self.later if kept.connection != connection]
+        self._weight = sum(kept.weight for kept in self.later)
 
     def release(self) -> None:
-        """What was kept back until now goes out."""
-        while self.later and self.later[0][0] <= self.now:
-            self.send(self.later.pop(0)[1])
+        """What was postponed until now happens."""
+        while self.later and self.later[0].due <= self.now:
+            kept = self.later[0]
+            self.take_back(kept)
+            kept.act()
 
     def drain(self) -> list[Effect]:
         """The effects so far, each handed out once."""

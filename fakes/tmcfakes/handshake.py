@@ -137,7 +137,8 @@ class AckScript:
         silent: do not answer at all.
         token: False answers success without a token. The service then does not take the connection for accepted.
         flag: answer with this flag instead of the one that was sent. The service takes the connection for accepted.
-        delay: answer so many seconds of service time later, >= 0 and finite; of a SENDACK only.
+        delay: answer so many seconds of service time later, >= 0 and finite. Until a CONNECT is answered, its
+            connection is not accepted.
 
     Raises:
         ValueError: a code or flag that a frame cannot carry, or no delay.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 import uuid
 from collections import deque
+from dataclasses import dataclass
+from functools import partial
 
 from tmcfakes.connections import Connection, Connections, chain, intranet_ip
 from tmcfakes.delivering import Deliveries
 from tmcfakes.directory import Directory
 from tmcfakes.effects import Outbox, Send
+from tmcfakes.faults import PlannedFault
 from tmcfakes.handshake import AckScript, inspect
+from tmcfakes.interception import KINDS_FROM_CLIENT
 from tmcfakes.publishing import Publishing
 from tmcfakes.queues import Queue, QueueKey
 from tmcspec.events import Accepted, Fault, Refused, Signed
@@ -28,13 +32,24 @@ from tmcspec.messages import (
 )
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class AnswerPlan:
+    """How the next so many CONNECTs of whom `fault` concerns are answered."""
+
+    fault: PlannedFault
+    script: AckScript
+    left: int
+
+
 class Reception:
     """Reads frames and acts on them.
 
     Attributes:
         ack_scripts: how the next CONNECTs are answered, one script each.
         sendack_scripts: how the next publishes are answered, one script each.
+        answer_faults: how the next CONNECTs of some connections are answered, for which there is no such script.
         confirms_to_lose: how many of the next confirms are not acted on.
+        forgotten: tokens that the service gave and does not know any more. Who sends with one is not listened to.
     """
 
     def __init__(
@@ -49,8 +64,10 @@ class Reception:
         server_ip: str,
     ) -> None:
         self.ack_scripts: deque[AckScript] = deque()
+        self.answer_faults: dict[int, AnswerPlan] = {}
         self.sendack_scripts: deque[AckScript] = deque()
         self.confirms_to_lose = 0
+        self.forgotten: set[str] = set()
         self._directory = directory
         self._connections = connections
         self._deliveries = deliveries
@@ -65,6 +82,10 @@ class Reception:
         try:
             said = from_client(frame)
         except MessageError:
+            return
+        if frame.token in self.forgotten and not isinstance(said, Connect | SendAck):
+            kind = KINDS_FROM_CLIENT[type(said)]
+            self._outbox.record(Fault(name="forgotten_token", target=connection.name, detail=kind))
             return
         match said:
             case Connect() if not connection.closing:
@@ -99,6 +120,23 @@ class Reception:
             self._tokens[key] = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
         return self._tokens[key]
 
+    def forget_tokens(self) -> None:
+        """From now on others are given."""
+        self.forgotten.update(self._tokens.values())
+        self._tokens.clear()
+
+    def _script(self, connection: Connection) -> AckScript | None:
+        """How a CONNECT on this connection is answered; None for as it should be."""
+        if self.ack_scripts:
+            return self.ack_scripts.popleft()
+        for key, plan in self.answer_faults.items():
+            if plan.fault.concerns(connection.who):
+                plan.left -= 1
+                if not plan.left:
+                    del self.answer_faults[key]
+                return plan.script
+        return None
+
     def _connect(self, connection: Connection, connect: Connect, version: int) -> None:
         app = self._directory.apps.get(connect.app_key)
         finding, refusal = inspect(
@@ -108,9 +146,10 @@ class Reception:
             groups=app.groups if app else (),
         )
         self._outbox.record(Signed(connection=connection.name, app_key=connect.app_key or None, sign=finding))
-        script = AckScript()
-        if self.ack_scripts:
-            script = self.ack_scripts.popleft()
+        script = self._script(connection)
+        if script is None:
+            script = AckScript()
+        else:
             self._outbox.record(Fault(name="connectack", target=connection.name, detail=repr(script)))
         # A connection is what its latest CONNECT makes of it.
         self._connections.withdraw(connection)
@@ -119,11 +158,28 @@ class Reception:
         error = script.refuse or refusal
         if script.silent:
             return
+        answer = partial(self._answer_connect, connection, connect, flag, error, with_token=script.token)
+        if script.delay:
+            self._outbox.postpone(connection.name, answer, seconds=script.delay)
+        else:
+            answer()
+
+    def _answer_connect(
+        self,
+        connection: Connection,
+        connect: Connect,
+        flag: int,
+        error: tuple[int, str | None] | None,
+        *,
+        with_token: bool,
+    ) -> None:
+        if connection.closing:
+            return
         if error is not None:
             code, phrase = error
             self._outbox.record(Refused(connection=connection.name, code=code, phrase=phrase))
             self._answer(connection, ConnectAck(flag=flag, status_code=code, status_phrase=phrase))
-        elif not script.token:
+        elif not with_token:
             self._answer(connection, ConnectAck(flag=flag))
         else:
             self._accept(connection, connect, flag)
@@ -150,6 +206,8 @@ class Reception:
         if self.sendack_scripts:
             script = self.sendack_scripts.popleft()
             self._outbox.record(Fault(name="sendack", target=connection.name, detail=repr(script)))
+        if said.flag > 0:
+            connection.asked(said.flag)
         refusal = self._publishing.publish(
             app_key=queue.key.app_key, topic=said.topic, content=said.content, via="ws", connection=connection.name
         )
@@ -162,11 +220,15 @@ class Reception:
             status_code=code,
             status_phrase=phrase,
         )
+        acknowledge = partial(self._acknowledge, connection, answer, said.flag)
         if script.delay:
-            late = Send(connection=connection.name, data=connection.written(answer))
-            self._outbox.keep_back(late, seconds=script.delay)
+            self._outbox.postpone(connection.name, acknowledge, seconds=script.delay)
         else:
-            self._answer(connection, answer)
+            acknowledge()
 
-    def _answer(self, connection: Connection, message: ConnectAck | SendAck) -> None:
-        self._outbox.send(Send(connection=connection.name, data=connection.written(message)))
+    def _acknowledge(self, connection: Connection, answer: SendAck, flag: int) -> None:
+        if self._answer(connection, answer):
+            connection.answered(flag)
+
+    def _answer(self, connection: Connection, message: ConnectAck | SendAck) -> bool:
+        return self._outbox.send(Send(connection=connection.name, data=connection.written(message)))

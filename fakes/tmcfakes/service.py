@@ -29,6 +29,7 @@ from tmcfakes.delivering import Deliveries
 from tmcfakes.directory import Directory
 from tmcfakes.effects import Abort, Close, Effect, Outbox, Send
 from tmcfakes.handshake import AckScript, App, Refusal
+from tmcfakes.interception import Incoming, Outgoing
 from tmcfakes.noted import frame_in
 from tmcfakes.publishing import Publishing
 from tmcfakes.queues import Message, Queue, QueueKey
@@ -95,6 +96,10 @@ class Service(Tampering):
             rng=rng,
             server_ip=server_ip,
         )
+        self._incoming = Incoming(outbox=self._outbox, connections=self._connections, act=self._heard)
+        self._outgoing = Outgoing(outbox=self._outbox, connections=self._connections)
+        self._outbox.outgoing = self._outgoing
+        self._degraded, self._undegraded = {}, {}
 
         for app in self._directory.apps.values():
             for group in app.groups:
@@ -125,7 +130,8 @@ class Service(Tampering):
         """One binary WebSocket message arrived. Raises ValueError only for a connection that is not open."""
         self._deliveries.let_pass(now)
         found = self._connections.get(connection)
-        message_id = confirmed_id(data)
+        intercepted = self._incoming.busy
+        message_id = None if intercepted or self._reception.forgotten else confirmed_id(data)
         if message_id is not None:
             self._outbox.recorder.note(now, frame_in, connection, data)
             self._reception.confirm(found, message_id)
@@ -133,7 +139,9 @@ class Service(Tampering):
         event = FrameIn(connection=connection, data=data)
         self._outbox.record(event)
         self._outbox.recorder.weigh(len(data))
-        if event.frame is not None:
+        if intercepted:
+            self._incoming.take(Send(connection=connection, data=data))
+        elif event.frame is not None:
             self._reception.read(found, event.frame)
 
     def observed(self, connection: str, opcode: str, data: bytes, *, now: float) -> None:
@@ -159,6 +167,8 @@ class Service(Tampering):
         self._deliveries.let_pass(now)
         self._connections.remove(self._connections.get(connection))
         self._outbox.forget(connection)
+        self._incoming.forget(connection)
+        self._outgoing.forget(connection)
         self._outbox.record(Closed(connection=connection, by=by, code=code, reason=reason))
 
     def produce(

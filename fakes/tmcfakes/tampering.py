@@ -2,21 +2,128 @@
 
 from __future__ import annotations
 
+import random
+
 from tmcfakes.connections import Connection, Connections
+from tmcfakes.console import Console
 from tmcfakes.delivering import Deliveries
+from tmcfakes.directory import Directory
 from tmcfakes.effects import Abort, Close, Opcode, Outbox, Send
+from tmcfakes.faults import (
+    EVERYBODY,
+    FROM_CLIENT,
+    AnswerFault,
+    Degrade,
+    FrameFault,
+    LateConnectack,
+    NoConnectack,
+    Ping,
+    PlannedFault,
+    Pong,
+    RedeliveryStorm,
+    Refuse,
+    Restart,
+    SecondId,
+)
+from tmcfakes.faults import Abort as AbortFault
+from tmcfakes.faults import Close as CloseFault
 from tmcfakes.handshake import AckScript
-from tmcfakes.reception import Reception
+from tmcfakes.interception import Incoming, Outgoing
+from tmcfakes.queues import QueueKey
+from tmcfakes.reception import AnswerPlan, Reception
 from tmcspec.events import Fault
+from tmcspec.frame import FrameError, decode
 
 
 class Tampering:
     """The part of a service that tampers with its clients."""
 
     _connections: Connections
+    _console: Console
     _deliveries: Deliveries
+    _directory: Directory
+    _incoming: Incoming
     _outbox: Outbox
+    _outgoing: Outgoing
     _reception: Reception
+    # The faults that slow everybody down, by key, and the flow values that groups had before the first of them.
+    _degraded: dict[int, Degrade]
+    _undegraded: dict[tuple[str, str], int | None]
+
+    # Faults of a schedule
+
+    def begin(self, key: int, fault: PlannedFault, *, luck: random.Random, now: float) -> None:
+        """A planned fault begins. Faults of the network are not for the service, but for who carries its bytes.
+
+        What happens to somebody is traced where it happens. What lasts (`LastingFault`) is traced by the injector.
+
+        Args:
+            key: its name, for `end`.
+            fault: a fault of frames, or one of the service that concerns what it says, or whom it says it to.
+            luck: where it draws from.
+            now: service time in seconds.
+
+        Raises:
+            TypeError: it is no such fault.
+        """
+        self._deliveries.let_pass(now)
+        match fault:
+            case FrameFault():
+                way = self._incoming if fault.frame in FROM_CLIENT else self._outgoing
+                way.begin(key, fault, luck)
+            case AnswerFault():
+                plan = AnswerPlan(fault=fault, script=_script(fault), left=fault.count)
+                self._reception.answer_faults[key] = plan
+            case CloseFault():
+                for each in self._concerned(fault):
+                    self.disconnect(now=now, connection=each.name, code=fault.code, reason=fault.reason)
+            case AbortFault():
+                for each in self._concerned(fault):
+                    self.abort(now=now, connection=each.name)
+            case Ping() | Pong():
+                text = fault.text.encode(errors="replace")
+                opcode: Opcode = "ping" if isinstance(fault, Ping) else "pong"
+                for each in self._concerned(fault):
+                    if each.queue is not None:
+                        self.inject(text, now=now, connection=each.name, opcode=opcode, kind=fault.name)
+            case Restart():
+                self._ending(None)
+                if not fault.keeps_tokens:
+                    self._reception.forget_tokens()
+            case RedeliveryStorm():
+                self._storm(fault)
+            case SecondId():
+                self._produce_again(fault)
+            case Degrade():
+                if not self._degraded:
+                    self._undegraded = self._flow_values()
+                self._degraded[key] = fault
+                self._degrade()
+            case _:
+                raise TypeError(f"{fault.name!r} is no fault of the service engine, but of the network around it")
+
+    def end(self, key: int, *, now: float) -> None:
+        """A fault is over. What it holds back comes when it would have. One that is not there, or happens once, is
+        nothing.
+        """
+        self._deliveries.let_pass(now)
+        self._incoming.end(key)
+        self._outgoing.end(key)
+        self._reception.answer_faults.pop(key, None)
+        if self._degraded.pop(key, None):
+            self._degrade()
+
+    def clear_faults(self, now: float) -> None:
+        """All faults are over."""
+        self._deliveries.let_pass(now)
+        self._incoming.clear()
+        self._outgoing.clear()
+        self._reception.answer_faults.clear()
+        if self._degraded:
+            self._degraded.clear()
+            self._degrade()
+
+    # What a test does by hand
 
     def script_connectacks(self, *scripts: AckScript) -> None:
         """The next CONNECTs are answered like this, one script each. Traced as a fault when it happens."""
@@ -88,9 +195,75 @@ class Tampering:
             self._outbox.record(Fault(name="abort", target=each.name))
             self._outbox.effects.append(Abort(connection=each.name))
 
+    def _concerned(self, fault: PlannedFault) -> list[Connection]:
+        return [each for each in self._connections.live() if fault.concerns(each.who)]
+
+    def _heard(self, connection: Connection, data: bytes) -> None:
+        """What faults have left of a frame arrives."""
+        try:
+            frame = decode(data)
+        except FrameError:
+            return
+        self._reception.read(connection, frame)
+
+    def _storm(self, fault: RedeliveryStorm) -> None:
+        self._outbox.record(Fault(name=fault.name, target=None if fault.target == EVERYBODY else fault.target))
+        names = {each.name for each in self._concerned(fault)}
+        self._deliveries.hasten(lambda message: fault.target == EVERYBODY or message.handed[-1].connection in names)
+
+    def _produce_again(self, fault: SecondId) -> None:
+        """The message is of the kind that somebody may put into any group: where its first was, whoever is there now.
+        Where its group or topic is gone, nobody produces for them any more.
+        """
+        latest = self._deliveries.latest
+        app = self._directory.apps.get(latest.queue.key.app_key) if latest else None
+        if latest is None or app is None or latest.queue.key.group not in app.groups or latest.letter is None:
+            return
+        if not self._directory.has_subscribed(app, latest.topic, now=self._outbox.now):
+            return
+        self._outbox.record(Fault(name=fault.name, detail=f"of {latest.id}"))
+        self._deliveries.produce(
+            latest.queue,
+            kind="point_to_point",
+            routed="named",
+            topic=latest.topic,
+            content=latest.letter.content,
+            user_id=latest.user_id,
+            nick=latest.nick,
+            data_id=latest.data_id,
+            wire=latest.wire,
+            fragments=latest.fragments,
+        )
+
+    def _flow_values(self) -> dict[tuple[str, str], int | None]:
+        return {
+            (app.key, group): self._deliveries.queue(QueueKey(app.key, group)).valve.latest
+            for app in self._directory.apps.values()
+            for group in sorted(app.groups)
+        }
+
+    def _degrade(self) -> None:
+        """Groups have the flow value of the latest fault that is left, or that of before."""
+        latest = next(reversed(self._degraded.values()), None)
+        values = self._undegraded if latest is None else dict.fromkeys(self._flow_values(), latest.flow)
+        for (app_key, group), value in values.items():
+            if group in self._directory.app(app_key).groups:
+                self._console.set_flow(app_key, group, value)
+
     def _ending(self, connection: str | None) -> list[Connection]:
         ending = self._connections.live() if connection is None else [self._connections.get(connection)]
         for each in ending:
             each.closing = True
             self._connections.withdraw(each)
         return ending
+
+
+def _script(fault: AnswerFault) -> AckScript:
+    match fault:
+        case Refuse():
+            return AckScript(refuse=(fault.code, fault.phrase))
+        case LateConnectack():
+            return AckScript(delay=fault.delay)
+        case _:
+            assert isinstance(fault, NoConnectack)
+            return AckScript(silent=True)
