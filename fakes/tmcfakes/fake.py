@@ -14,16 +14,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 
 from websockets.frames import CloseCode
 
 from tmcfakes.clock import Clock
+from tmcfakes.lines import Lines
 from tmcfakes.service import App, Service
 from tmcfakes.throttle import Throttle
 from tmcfakes.watch import Wanted, Watch
 from tmcfakes.websocket import WebSocketFront
-from tmcspec.events import Advanced
+from tmcspec.events import Advanced, Attempted
 from tmcspec.flow import Flow
 from tmcspec.timing import CONFIRM_TIMEOUT, Timing
 from tmcspec.trace import Entry, Recorder, Trace, World
@@ -38,6 +39,15 @@ T = TypeVar("T")
 
 #: Entries of the trace that are kept of a service without end, at least.
 KEPT: Final = 100_000
+
+_GATEWAY: Final = "router/rest"
+
+
+class Addresses(NamedTuple):
+    """Where a client finds the service: its WebSockets, and its HTTP gateway."""
+
+    url: str
+    gateway_url: str
 
 
 class FakeTmc:
@@ -67,6 +77,7 @@ class FakeTmc:
     Attributes:
         recorder: where the trace is written.
         apps: as they were given.
+        lines: the faults of bytes that are active, on both ports.
         resets: called after each `reset`, in the thread of the service.
 
     Example:
@@ -105,6 +116,7 @@ class FakeTmc:
         self.apps = tuple(apps)
         self.recorder = Recorder(keep=KEPT if endless else None)
         self.resets: list[Callable[[], None]] = []
+        self.lines = Lines(seed, on_attempt=self._attempted)
         self._seed = seed
         self._epoch_ms = time.time_ns() // 1_000_000 if epoch_ms is None else epoch_ms
         self._rng = random.Random(seed)
@@ -173,7 +185,9 @@ class FakeTmc:
         loop = self._loop = asyncio.get_running_loop()
         self._home = threading.get_ident()
         clock = self._clock or Clock.of_loop(loop)
-        front = WebSocketFront(self._service, clock, host=self._host, port=self._port, endless=self._endless)
+        front = WebSocketFront(
+            self._service, clock, host=self._host, port=self._port, lines=self.lines, endless=self._endless
+        )
         began = loop.time()
         gateway = Gateway(
             service=self._service,
@@ -186,7 +200,8 @@ class FakeTmc:
             endless=self._endless,
         )
         more = self._routes(self) if self._routes else ()
-        http = HttpFront(routes=[*gateway.routes(), *more], host=self._host, port=self._http_port)
+        routes = [*gateway.routes(), *more]
+        http = HttpFront(routes=routes, host=self._host, port=self._http_port, lines=self.lines)
         # The trace says that the clock was moved before it says what that brought about: first in, first told.
         clock.listeners.append(self._advanced)
         try:
@@ -227,7 +242,24 @@ class FakeTmc:
     @property
     def gateway_url(self) -> str:
         """The address of the HTTP gateway, `http://127.0.0.1:port/router/rest`."""
-        return self.http_url + "router/rest"
+        return self.http_url + _GATEWAY
+
+    async def listen_for(self, client: str) -> Addresses:
+        """Addresses of its own for a client: whoever connects there is known by this name, in the trace and to faults.
+        The same name has the same addresses.
+
+        Args:
+            client: the name.
+
+        Raises:
+            ValueError: no client can have this name.
+            OSError: there is no port left to listen on.
+        """
+        self._running()
+        if threading.get_ident() == self._home:
+            return await self._listen_for(client)
+        listening = asyncio.run_coroutine_threadsafe(self._listen_for(client), self._loop)
+        return await asyncio.wrap_future(listening)
 
     @property
     def conditions(self) -> Trace:
@@ -308,8 +340,8 @@ class FakeTmc:
         return replace(self.conditions, entries=tuple(self.recorder.entries), world=world, patience=patience)
 
     def reset(self) -> None:
-        """All is as at the start, but for the clock: connections are closed, messages, users and settings forgotten,
-        and the trace begins anew.
+        """All is as at the start, but for the clock: faults end, connections are closed, messages, users and settings
+        forgotten, and the trace begins anew.
         """
         self._call(self._reset)
 
@@ -375,6 +407,7 @@ class FakeTmc:
 
     def _reset(self) -> None:
         front = self._running()
+        self.lines.clear()
         front.dismiss(CloseCode.GOING_AWAY.value, "the service was reset")
         front.poke()
         listeners, watchers = self.recorder.listeners, self.recorder.watchers
@@ -409,6 +442,13 @@ class FakeTmc:
             clock.advance(step)
             left -= step
         clock.advance(left)
+
+    async def _listen_for(self, client: str) -> Addresses:
+        url = await self._running().listen_for(client)
+        return Addresses(url, await self._http.listen_for(client) + _GATEWAY)
+
+    def _attempted(self, client: str | None) -> None:
+        self.recorder.record(Attempted(client=client), now=self._running().clock.now())
 
     def _advanced(self, seconds: float) -> None:
         self.recorder.record(Advanced(seconds=seconds), now=self._running().clock.now())

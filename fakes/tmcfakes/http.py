@@ -19,7 +19,8 @@ from typing import Final
 
 from aiohttp import web
 
-from tmcfakes.listening import address_of, stop_listening
+from tmcfakes.lines import Lines
+from tmcfakes.listening import Ports
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -54,6 +55,7 @@ class HttpFront:
         port: port to listen on, 0 for any.
         max_body: largest body taken, in bytes, > 0; a larger one is answered with 413.
         patience: seconds of the event loop's time for the head of a request, for its body, and between requests, > 0.
+        lines: what lies between the sockets and the front, with the faults of bytes; by default without any.
 
     Raises:
         ValueError: a limit is out of its range.
@@ -78,6 +80,7 @@ class HttpFront:
         port: int = 0,
         max_body: int = MAX_BODY,
         patience: float = PATIENCE,
+        lines: Lines | None = None,
     ) -> None:
         for name, limit in (("max_body", max_body), ("patience", patience)):
             if not limit > 0:
@@ -86,8 +89,11 @@ class HttpFront:
         self.patience = patience
         self.errors: list[Exception] = []
         self._routes = list(routes)
-        self._address = (host, port)
-        self._server: asyncio.Server | None = None
+        self._port = port
+        # Who calls the gateway attempts no WebSocket.
+        self._ports = Ports(
+            "http", host, Lines() if lines is None else lines, lambda client: self._protocol(), attempts=False
+        )
 
     async def start(self) -> None:
         """Listens.
@@ -112,9 +118,8 @@ class HttpFront:
         )
         await self._runner.setup()
         assert self._runner.server is not None
-        self._loop = asyncio.get_running_loop()
         try:
-            self._server = await self._loop.create_server(self._runner.server, *self._address)
+            await self._ports.start(self._port)
         except BaseException:
             await self._runner.cleanup()
             raise
@@ -126,24 +131,38 @@ class HttpFront:
         Raises:
             RuntimeError: the front does not listen.
         """
-        return address_of(self._server, "http")
+        return self._ports.url
+
+    async def listen_for(self, client: str) -> str:
+        """One more root, for a client of this name.
+
+        Raises:
+            ValueError: no client can have this name.
+            RuntimeError: the front does not run.
+            OSError: there is no port left to listen on.
+        """
+        return await self._ports.listen_for(client)
 
     async def stop(self) -> None:
         """Stops listening and cuts all connections. Waits for no client."""
-        if self._server is None:
+        if not self._ports.open:
             return
-        server, self._server = self._server, None
-        await stop_listening(server)
+        self._ports.shut()
+        await self._ports.stop_listening()
         assert self._runner.server is not None
         transports = [connection.transport for connection in self._runner.server.connections]
         await self._runner.cleanup()
         for transport in transports:
             if transport is not None:
                 transport.abort()  # closed it may be, but not while a client does not read
-        await server.wait_closed()
+        await self._ports.wait_closed()
         # One turn of the loop for the connections to be told that they are lost, and one for their tasks to end.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        assert self._runner.server is not None
+        return self._runner.server()
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:

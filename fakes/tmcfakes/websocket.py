@@ -26,8 +26,10 @@ from websockets.protocol import OPEN
 from tmcfakes.clock import Clock
 from tmcfakes.intake import Flood, Intake
 from tmcfakes.leniency import MAX_MESSAGE_SIZE, LenientServer, close_meaning
-from tmcfakes.listening import address_of, stop_listening
+from tmcfakes.lines import Lines
+from tmcfakes.listening import Ports
 from tmcfakes.service import Abort, Close, Effect, Send
+from tmcfakes.streams import Cut
 from tmcspec.frame_values import show
 from tmcspec.routing import Environment, environment_of
 
@@ -37,7 +39,7 @@ LONGEST_WAIT = 12 * 3600.0  # seconds a timer is set for at most: virtual loops 
 MAX_UNREAD = 64 * 2**20  # bytes that wait for a client that does not read
 MAX_ERRORS = 100  # kept of the fake's own; when it fails for each of many connections, the first ones say why
 
-By = Literal["client", "service"]
+By = Literal["client", "service", "fault"]
 Upgrade = Callable[[Request], tuple[int, str] | None]
 """Asked about each upgrade request: None lets it pass, (HTTP status, text) refuses it."""
 
@@ -45,7 +47,9 @@ Upgrade = Callable[[Request], tuple[int, str] | None]
 class Engine(Protocol):
     """What the front needs of the service; `tmcfakes.service.Service` is the one there is."""
 
-    def opened(self, connection: str, *, now: float, environment: Environment, peer: str | None) -> None: ...
+    def opened(
+        self, connection: str, *, now: float, environment: Environment, peer: str | None, client: str | None
+    ) -> None: ...
     def received(self, connection: str, data: bytes, *, now: float) -> None: ...
     def observed(self, connection: str, opcode: str, data: bytes, *, now: float) -> None: ...
     def closed(self, connection: str, *, now: float, by: By, code: int | None, reason: str) -> None: ...
@@ -68,6 +72,7 @@ class WebSocketFront:
         max_unread: bytes that may wait for a client that does not read, > 0; then its connection is cut.
         handshake_timeout: seconds of the event loop's time until a connection has to be upgraded, > 0.
         upgrade: asked about each upgrade request; None lets it pass, (HTTP status, text) refuses it.
+        lines: what lies between the sockets and the front, with the faults of bytes; by default without any.
         endless: whether clients may go on for days. Then what they send in all is not limited: the trace of such a
             service must forget what is old.
 
@@ -90,6 +95,7 @@ class WebSocketFront:
         max_unread: int = MAX_UNREAD,
         handshake_timeout: float = HANDSHAKE_TIMEOUT,
         upgrade: Upgrade | None = None,
+        lines: Lines | None = None,
         endless: bool = False,
     ) -> None:
         limits = {"max_size": max_size, "max_unread": max_unread, "handshake_timeout": handshake_timeout}
@@ -104,8 +110,9 @@ class WebSocketFront:
         self.upgrade = upgrade
         self.endless = endless
         self.errors: list[Exception] = []
-        self._address = (host, port)
-        self._server: asyncio.Server | None = None
+        self.lines = lines or Lines()
+        self._port = port
+        self._ports = Ports("ws", host, self.lines, lambda client: _Connection(self, self._loop, client))
         self._timer: asyncio.TimerHandle | None = None
         self._timed = 0.0  # service time that the timer is set for
         self._poking = False
@@ -120,7 +127,7 @@ class WebSocketFront:
             OSError: the address cannot be listened on.
         """
         self._loop = asyncio.get_running_loop()
-        self._server = await self._loop.create_server(lambda: _Connection(self, self._loop), *self._address)
+        await self._ports.start(self._port)
         self.clock.listeners.append(self._advanced)
         self.poke()
 
@@ -131,23 +138,33 @@ class WebSocketFront:
         Raises:
             RuntimeError: the front does not listen.
         """
-        return address_of(self._server, "ws")
+        return self._ports.url
+
+    async def listen_for(self, client: str) -> str:
+        """One more address, for a client of this name: the engine is told it of all who connect there.
+
+        Raises:
+            ValueError: no client can have this name.
+            RuntimeError: the front does not run.
+            OSError: there is no port left to listen on.
+        """
+        return await self._ports.listen_for(client)
 
     async def stop(self) -> None:
         """Closes all connections with Close 1001 and stops listening. Waits for no client."""
-        if self._server is None:
+        if not self._ports.open:
             return
-        server, self._server = self._server, None
+        self._ports.shut()
         self.clock.listeners.remove(self._advanced)
         for connection in tuple(self._connections.values()):
             connection.close(CloseCode.GOING_AWAY.value, "the service stops")
         self._set_timer(None)
-        await stop_listening(server)
+        await self._ports.stop_listening()
         leaving = tuple(self._transports)
         for connection in leaving:
             connection.cut()
         await asyncio.gather(*(connection.gone for connection in leaving))
-        await server.wait_closed()
+        await self._ports.wait_closed()
 
     def dismiss(self, code: int, reason: str) -> None:
         """Closes all connections. The engine is told at once, and knows of none of them any more."""
@@ -165,7 +182,7 @@ class WebSocketFront:
                 self.service.tick(now=self.clock.now())
             while effects := self.service.effects():
                 self._apply(effects)
-            if self._server is not None:
+            if self._ports.open:
                 self._set_timer(self.service.deadline())
         finally:
             self._poking = False
@@ -223,14 +240,15 @@ class WebSocketFront:
     def arrived(self, connection: _Connection) -> bool:
         """A TCP connection came; False when it is too late for any."""
         self._transports[connection] = None
-        return self._server is not None
+        return self._ports.open
 
     def opened(self, connection: _Connection, environment: Environment) -> str:
         """The upgrade of a connection to an environment was answered; returns the name it gets."""
         self._count += 1
         name = f"c{self._count}"
         self._connections[name] = connection
-        self.service.opened(name, now=self.clock.now(), environment=environment, peer=connection.peer)
+        now, peer, client = self.clock.now(), connection.peer, connection.client
+        self.service.opened(name, now=now, environment=environment, peer=peer, client=client)
         return name
 
     def closed(self, name: str, end: _End) -> None:
@@ -251,10 +269,14 @@ class _End(NamedTuple):
     reason: str
 
 
+_LEFT = _End("client", None, "")
+
+
 class _Connection(asyncio.Protocol):
     """One TCP connection: from the upgrade request to the last byte."""
 
-    def __init__(self, front: WebSocketFront, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, front: WebSocketFront, loop: asyncio.AbstractEventLoop, client: str | None) -> None:
+        self.client = client  # the name of who connects
         self.gone = loop.create_future()  # done when TCP is
         self._front = front
         self._loop = loop
@@ -295,14 +317,14 @@ class _Connection(asyncio.Protocol):
         self.cut()
 
     def eof_received(self) -> None:
-        self._broken()
+        self._broken(_LEFT)
         self._linger()  # asyncio ends TCP when all is written, and that may be never
 
     def connection_lost(self, error: Exception | None) -> None:
         self._timer.cancel()
         self._front.left(self)
         self.gone.set_result(None)
-        self._broken()
+        self._broken(_End("fault", None, error.fault) if isinstance(error, Cut) else _LEFT)
 
     # What the front calls.
 
@@ -371,7 +393,10 @@ class _Connection(asyncio.Protocol):
     def _upgrade(self, request: Request) -> None:
         environment = environment_of(request.path)
         refusal = self._front.upgrade(request) if self._front.upgrade else None
-        if environment is None:
+        if status := self._front.lines.refusal_for(self.client):
+            refusal = status, "the service is not available\n"
+            self._front.lines.on_attempt(self.client)
+        elif environment is None:
             refusal = 404, f"nobody is at {show(request.path)}; production is at /, pre-release at /pre\n"
         response = self._wire.accept(request) if refusal is None else self._wire.reject(*refusal)
         if environment and response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
@@ -405,9 +430,9 @@ class _Connection(asyncio.Protocol):
             name, self._name = self._name, None
             self._front.closed(name, self._begun or end)
 
-    def _broken(self) -> None:
+    def _broken(self, end: _End) -> None:
         with self._front.keeping_errors():
-            self._end(_End("client", None, ""))
+            self._end(end)
             self._front.poke()
 
     def _linger(self) -> None:

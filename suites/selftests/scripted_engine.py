@@ -36,7 +36,7 @@ class Engine:
         self.on_received: Callable[[str, bytes], None] = lambda connection, data: None
         self._news = asyncio.Event()
 
-    def opened(self, connection: str, *, now: float, environment: str, peer: str | None) -> None:
+    def opened(self, connection: str, *, now: float, environment: str, peer: str | None, client: str | None) -> None:
         self._tell(now, "opened", connection)
         self.opened_to.append((environment, peer))
 
