@@ -24,6 +24,8 @@ library's way, and so the RFC's.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
+from http import HTTPStatus
 
 from websockets.exceptions import ProtocolError
 from websockets.frames import CLOSE, PING, Close, CloseCode, Frame
@@ -77,6 +79,12 @@ class LenientServer(ServerProtocol):
         headers["Sec-WebSocket-Key"] = _GOOD_KEY
         super().process_request(Request(request.path, headers, request.method, request.protocol))
         return accept_key(keys[0]), None, None
+
+    def reject(self, status: int, text: str) -> Response:
+        """A refusal, also with a status that nobody has given a name."""
+        if status in set(HTTPStatus):
+            return super().reject(status, text)
+        return replace(super().reject(HTTPStatus.BAD_REQUEST, text), status_code=status, reason_phrase="Refused")
 
     def send_response(self, response: Response) -> None:
         super().send_response(response)
