@@ -485,7 +485,8 @@ class ClientDied(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault(Event):
     """Something was done to the client on purpose that a healthy service does not do. `target` is a connection, a
-    client, or None for all. One that lasts is over where a `Healed` says so in the same words.
+    client, or None for all. One that lasts is over where a `Healed` says so in the same words. Of one that acted on a
+    frame, `detail` begins with the kind of that frame.
     """
 
     word = "fault"

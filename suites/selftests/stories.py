@@ -128,6 +128,7 @@ class Story:
         self._messages: dict[int, Produced] = {}
         self._wires: dict[int, Callable[[Push], bytes]] = {}
         self._attempts: dict[int, int] = {}
+        self._frames: dict[int, bytes] = {}
         self._settled: set[int] = set()
 
     def record(self, event: Event) -> Entry:
@@ -289,9 +290,19 @@ class Story:
         return self.record(event)
 
     def push(
-        self, id: int, content: str | None = "{}", *, fragments: int = 1, on: str | None = None, **more: Any
+        self,
+        id: int,
+        content: str | None = "{}",
+        *,
+        fragments: int = 1,
+        on: str | None = None,
+        befell: tuple[str, ...] = (),
+        **more: Any,
     ) -> Entry:
-        """A push, of a message that is produced now when it was not before. `more` is for `produce` or of `Push`."""
+        """A push, of a message that is produced now when it was not before. `more` is for `produce` or of `Push`.
+
+        `befell` are the faults that acted on it. What was lost or held back does not go out; see `arrives`.
+        """
         connection = on or self.connection
         fields = {key: more.pop(key) for key in tuple(more) if key in ("data_id", "time", "out_time", "retried")}
         if id not in self._messages:
@@ -311,8 +322,18 @@ class Story:
         )
         push = replace(push, **fields)
         pushed = self.record(Pushed(message=Id(id), connection=connection, attempt=attempt))
-        self.hears(self._wires[id](push) if id in self._wires else push, on=connection, fragments=fragments)
+        data = self._frames[id] = self._wires[id](push) if id in self._wires else _bytes(push)
+        for name in befell:
+            self.fault(name, connection, f"push {id}")
+        if not {"drop", "delay", "reorder"} & {*befell}:
+            if "garbage" in befell:
+                self.hears(b"garbage", on=connection)
+            self.hears(data, on=connection, fragments=fragments)
         return pushed
+
+    def arrives(self, id: int, *, on: str | None = None) -> Entry:
+        """The frame of the latest push of a message goes out, late or once more."""
+        return self.hears(self._frames[id], on=on)
 
     def confirm(self, id: int | None, *, on: str | None = None, lost: bool = False) -> Entry:
         """A Confirm, and what the service makes of it."""
@@ -528,8 +549,8 @@ class Story:
     def error(self, op: str | None = "start", *, client: str = CLIENT) -> Entry:
         return self.record(ClientError(client=client, error="Invalid signature", op=op))
 
-    def fault(self, kind: str, target: str | None = None) -> Entry:
-        return self.record(Fault(name=kind, target=target))
+    def fault(self, kind: str, target: str | None = None, detail: str = "") -> Entry:
+        return self.record(Fault(name=kind, target=target, detail=detail))
 
 
 def _id(value: int | None) -> Id | None:

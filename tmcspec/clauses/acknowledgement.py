@@ -11,7 +11,7 @@ from tmcspec.clauses.conversation import Said
 from tmcspec.clauses.deliveries import Delivery
 from tmcspec.clauses.history import History
 from tmcspec.clauses.workload import Workload, in_hand, last_work
-from tmcspec.events import Consumed, Pushed
+from tmcspec.events import Consumed, Id, Pushed
 from tmcspec.frame import MessageType, ValueType
 from tmcspec.instruction import Outcome, instruction
 from tmcspec.messages import Confirm, Fail
@@ -75,7 +75,7 @@ def nothing_is_confirmed_before_it_is_handled(history: History) -> Iterator[Find
         if history.naming.mistaken_for(delivery.id):
             continue
         if confirm is None:
-            if _told(delivery, "hang") and history.overdue(delivery.pushed.entry, on=delivery.connection):
+            if _told(delivery, "hang") and history.overdue(delivery.sent, on=delivery.connection):
                 yield held(delivery.pushed.entry)
             continue
         begun = delivery.life.begun
@@ -190,13 +190,15 @@ def raising_handler_is_survived(history: History) -> Iterator[Finding]:
 )
 def one_answer_for_one_delivery(history: History) -> Iterator[Finding]:
     """Two answers leave it to chance whether the message comes again. An answer may come after the next push of the
-    same message, so they are counted.
+    same message, so they are counted. A frame that went out twice may be answered twice.
     """
     for life in history.lives:
         answers: list[Said] = []
+        copies = 0
         for count, handing in enumerate(life.handed, start=1):
             answers += handing.frames
-            if len(answers) > count:
+            copies += handing.copies if isinstance(handing, Delivery) else 0
+            if len(answers) > count + copies:
                 kinds = ", ".join(type(said.message).__name__ for said in answers)
                 how = "pushed" if len(life.deliveries) == len(life.handed) else "handed out"
                 times = f"{count} time{'s' if count > 1 else ''}"
@@ -218,9 +220,12 @@ def one_answer_for_one_delivery(history: History) -> Iterator[Finding]:
     source="observed: Java confirms a null id when a push has none",
 )
 def only_what_was_delivered_is_confirmed(history: History) -> Iterator[Finding]:
-    """Ids that went wrong by rounding are the business of LID-1 and LID-3."""
+    """Ids that went wrong by rounding are the business of LID-1 and LID-3. An id that was changed on the way was
+    delivered, too.
+    """
     delivered: set[int] = set()
     places = [(at.seq, at.event.message) for at in history.events(Pushed)]
+    places += [(entry.seq, Id(id)) for entry, id in history.strays]
     places += [(at.seq, at.event.message) for at in history.events(Consumed)]
     handed = iter(sorted(places))
     following = next(handed, None)
@@ -255,7 +260,7 @@ def lost_confirm_is_repeated(history: History) -> Iterator[Finding]:
                 continue
             if confirm := after.confirmed_by:
                 yield held(before.confirm.entry, after.pushed.entry, confirm.entry)
-            elif why := history.unanswered(after):
+            elif history.push(after) and (why := history.unanswered(after)):
                 yield broken(
                     f"{after.id} came again after its confirm was lost and was not confirmed; {why}",
                     before.confirm.entry,
@@ -278,7 +283,7 @@ def slow_handler_does_not_stop_others(history: History) -> Iterator[Finding]:
         if not history.plain(behind):
             continue
         # One that came when the slow handler was nearly done proves nothing.
-        waited = history.between(slow.pushed.entry, behind.pushed.entry)
+        waited = history.between(slow.sent, behind.sent)
         if told.outcome != "hang" and (waited > told.delay / 2 or not history.measured):
             continue
         if behind.received and (end is None or behind.received.seq < end.seq):
@@ -287,7 +292,7 @@ def slow_handler_does_not_stop_others(history: History) -> Iterator[Finding]:
             yield broken(
                 f"{behind.id} waited until the handler of {slow.id} was done", slow.pushed.entry, behind.received.entry
             )
-        elif why := history.overdue(behind.pushed.entry, on=behind.connection):
+        elif why := history.overdue(behind.sent, on=behind.connection):
             yield broken(
                 f"{behind.id} was not handled while the handler of {slow.id} works; {why}",
                 slow.pushed.entry,
@@ -349,7 +354,7 @@ def full_queue_loses_nothing(history: History) -> Iterator[Finding]:
 
 def _settled(history: History, delivery: Delivery) -> bool:
     """Whether it was answered, then or after it came again, or cannot be."""
-    if delivery.instruction.outcome == "hang" or history.misread(delivery.id):
+    if delivery.instruction.outcome == "hang" or history.misread(delivery.id) or history.push(delivery) is None:
         return True
     return bool(delivery.confirmed_by or delivery.failed_by)
 

@@ -51,7 +51,7 @@ class Later:
         closed = self._history.conversations[delivery.connection].closed
         if closed is None:
             return False
-        return self._history.between(delivery.pushed.entry, closed.entry) < self._history.trace.patience
+        return self._history.between(delivery.sent, closed.entry) < self._history.trace.patience
 
     def _behind(self, entry: Entry, found: Sequence[T | None]) -> T | None:
         index = bisect_left(self._places, -entry.seq)

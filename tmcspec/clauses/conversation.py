@@ -11,6 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tmcspec.clauses.tampered import kind_of, unheard
 from tmcspec.clauses.timeline import At
 from tmcspec.events import (
     Accepted,
@@ -49,7 +50,7 @@ class Said:
     """A frame from the client; `message` is None when it does not decode or makes no sense.
 
     Attributes:
-        lost: the service did on purpose as if it had never come.
+        lost: the service did on purpose as if it had never come, or come otherwise, or later.
         following: the next frame on the connection.
     """
 
@@ -81,7 +82,7 @@ class Handshake:
         signed: what the service found of its sign.
         ack: the CONNECTACK, as a frame, and `answer`, what it says.
         accepted, refused: what the service meant by it.
-        scripted: the answer was made up on purpose.
+        scripted: the answer was made up on purpose, or something was done to it.
         use: the first SEND after the answer.
         following: the next CONNECT on the connection.
     """
@@ -108,10 +109,22 @@ class Handshake:
         return min(shown, key=lambda entry: entry.seq, default=None)
 
     @property
+    def told(self) -> Entry | None:
+        """Where the client could learn of the answer."""
+        return self.ack.entry if self.ack else None if self.scripted else self.answered
+
+    @property
+    def token(self) -> str | None:
+        """The token that the client was given."""
+        if self.answer:
+            return self.answer.token
+        return self.accepted.event.token if self.accepted else None
+
+    @property
     def succeeded(self) -> bool:
         """Whether the client was accepted, and told so rightly."""
         if self.answer is None:
-            return self.accepted is not None
+            return self.accepted is not None and not self.scripted
         told = self.answer.token is not None and not self.answer.refused and self.answer.flag == self.flag
         return told and self.accepted is not None
 
@@ -134,7 +147,8 @@ class Conversation:
 
     Attributes:
         opened: None when the trace begins later.
-        tokens: those that were given out on it.
+        tokens: those that the client was told on it, and where it first was. One that was changed on the way is its
+            token, as far as it knows.
         text: the first text message from the client.
         ending: where the service began to end it on purpose.
         closed: its end.
@@ -147,11 +161,16 @@ class Conversation:
     said: list[Said] = field(default_factory=list)
     handshakes: list[Handshake] = field(default_factory=list)
     accepted: list[At[Accepted]] = field(default_factory=list)
-    tokens: set[str] = field(default_factory=set)
+    tokens: dict[str, Entry] = field(default_factory=dict)
     text: At[WsIn] | None = None
     ending: Entry | None = None
     closed: At[Closed] | None = None
     cut: At[Closed] | None = None
+
+    def knows(self, token: str | None, entry: Entry) -> bool:
+        """Whether the client had been told this token before an entry."""
+        told = self.tokens.get(token) if token else None
+        return told is not None and told.seq < entry.seq
 
     def taking(self) -> list[Taking]:
         """When which queue's messages could be pushed on it, in order."""
@@ -178,6 +197,10 @@ def read_conversations(trace: Trace) -> dict[str, Conversation]:
         if name not in conversations:
             conversations[name] = Conversation(connection=name)
         _read(conversations[name], entry, event)
+    for conversation in conversations.values():
+        for handshake in conversation.handshakes:
+            if handshake.succeeded and handshake.told and (token := handshake.token):
+                conversation.tokens.setdefault(token, handshake.told)
     return conversations
 
 
@@ -193,12 +216,11 @@ def _read(conversation: Conversation, entry: Entry, event: Event) -> None:
             _read_said(conversation, Said(at=At(entry=entry, event=event), message=_from_client(event)))
         case Fault(name="disconnect" | "abort"):
             conversation.ending = conversation.ending or entry
-        case Fault(name="lose_confirm") if conversation.said:
+        case Fault() if conversation.said and unheard(event):
             conversation.said[-1].lost = True
         case _:
             if isinstance(event, Accepted):
                 conversation.accepted.append(At(entry=entry, event=event))
-                conversation.tokens.add(event.token)
             if conversation.handshakes:
                 _read_answer(conversation.handshakes[-1], entry, event)
 
@@ -228,7 +250,7 @@ def _read_answer(handshake: Handshake, entry: Entry, event: Event) -> None:
             answer = from_service(frame)
             assert isinstance(answer, ConnectAck)
             handshake.ack, handshake.answer = At(entry=entry, event=event), answer
-        case Fault(name="connectack"):
+        case Fault() if event.name == "connectack" or kind_of(event) == "connectack":
             handshake.scripted = True
 
 

@@ -20,8 +20,9 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tmcspec.clauses.conversation import Conversation, Said
+from tmcspec.clauses.conversation import Conversation, Said, from_out
 from tmcspec.clauses.naming import Naming
+from tmcspec.clauses.tampered import SPOILING
 from tmcspec.clauses.timeline import At, Timeline
 from tmcspec.events import (
     ClientDied,
@@ -30,6 +31,7 @@ from tmcspec.events import (
     Consumed,
     Dropped,
     Expired,
+    Fault,
     FrameIn,
     FrameOut,
     Handled,
@@ -40,7 +42,7 @@ from tmcspec.events import (
 from tmcspec.events import Failed as FailedEvent
 from tmcspec.ids import misreadings
 from tmcspec.instruction import Instruction, instruction
-from tmcspec.messages import Confirm, Fail
+from tmcspec.messages import Confirm, Fail, Push
 from tmcspec.trace import Entry
 
 
@@ -124,6 +126,16 @@ class Handing:
         return self.life.produced
 
     @property
+    def sent(self) -> Entry:
+        """Where it went out to whom it was handed out."""
+        return self.entry
+
+    @property
+    def absent(self) -> bool:
+        """Whether it did not come there."""
+        return False
+
+    @property
     def instruction(self) -> Instruction:
         return self.life.instruction
 
@@ -138,10 +150,33 @@ class Handing:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Delivery(Handing):
-    """One push of one message on a connection. `out` is its frame."""
+    """One push of one message on a connection.
+
+    Attributes:
+        out: its frame.
+        kept: a fault kept its frame from going out, then or for ever.
+        spoiled: a fault made it say something else.
+        copies: how many times its frame went out once more.
+    """
 
     pushed: At[Pushed]
     out: At[FrameOut] | None = None
+    kept: bool = False
+    spoiled: bool = False
+    copies: int = 0
+
+    @property
+    def sent(self) -> Entry:
+        return self.out.entry if self.kept and self.out else self.entry
+
+    @property
+    def absent(self) -> bool:
+        return self.kept and self.out is None
+
+    @property
+    def instruction(self) -> Instruction:
+        """What its handler was told, as far as that is known."""
+        return Instruction() if self.spoiled else self.life.instruction
 
     @property
     def connection(self) -> str:
@@ -155,18 +190,23 @@ class DeliveryReader:
         lives: all messages, in the order of their production.
         deliveries: all pushes of produced messages, in order.
         by_id: the latest message with an id; ids are unique, but a trace may be anybody's.
+        strays: the ids in pushes that went out and were not meant, and where.
     """
 
     def __init__(self, timeline: Timeline, conversations: Mapping[str, Conversation], naming: Naming) -> None:
         self.lives: list[Life] = []
         self.deliveries: list[Delivery] = []
         self.by_id: dict[int, Life] = {}
+        self.strays: list[tuple[Entry, int]] = []
         self._timeline = timeline
         self._conversations = conversations
         self._naming = naming
         self._said = {said.entry.seq: said for each in conversations.values() for said in each.said}
-        # By connection, the delivery whose frame comes next.
+        # By connection, the delivery whose frame comes next, and how many messages come before it.
         self._leaving: dict[str, Delivery] = {}
+        self._company: dict[str, int] = {}
+        # By connection, the deliveries of which a frame may come later, told by its id.
+        self._astray: dict[str, list[Delivery]] = {}
         # What a lossy reader calls a message: what its handler saw is attributed to the message that was sent.
         self._aliases: dict[int, int] = {}
         # The handing out of a message that may arrive next. It never goes back.
@@ -185,8 +225,10 @@ class DeliveryReader:
             case Pushed() | Consumed() | Confirmed() | FailedEvent() | Expired() | Dropped() as event:
                 if life := self.by_id.get(event.message):
                     self._happened(life, entry)
-            case FrameOut() as event if event.connection in self._leaving:
-                self._leaving.pop(event.connection).out = At(entry=entry, event=event)
+            case FrameOut() as event:
+                self._went(At(entry=entry, event=event))
+            case Fault(target=str(connection)) as event if delivery := self._leaving.get(connection):
+                self._befell(delivery, event)
             case FrameIn():
                 self._said_so(self._said[entry.seq])
             case Received() as event if life := self._meant(event.message):
@@ -233,6 +275,51 @@ class DeliveryReader:
                 assert isinstance(event, Dropped)
                 life.dropped = life.dropped or At(entry=entry, event=event)
 
+    def _befell(self, delivery: Delivery, fault: Fault) -> None:
+        """Something was done to the frame of a delivery before it went out."""
+        connection = delivery.connection
+        match fault.name:
+            case "drop":
+                del self._leaving[connection]
+                delivery.kept = True
+            case "delay" | "reorder":
+                del self._leaving[connection]
+                self._company.pop(connection, None)
+                delivery.kept = True
+                self._astray.setdefault(connection, []).append(delivery)
+            case "duplicate":
+                self._astray.setdefault(connection, []).append(delivery)
+            case "garbage":
+                self._company[connection] = self._company.get(connection, 0) + 1
+            case name:
+                delivery.spoiled = delivery.spoiled or name in SPOILING
+
+    def _went(self, out: At[FrameOut]) -> None:
+        """A frame went out: that of the delivery that is leaving, or one that may be of another."""
+        connection = out.event.connection
+        delivery = self._leaving.get(connection)
+        if delivery and self._company.get(connection):
+            self._company[connection] -= 1
+            return
+        if delivery:
+            del self._leaving[connection]
+            delivery.out = out
+            if not delivery.spoiled:
+                return
+        elif connection not in self._astray:
+            return
+        said = from_out(out.event)
+        if not isinstance(said, Push) or said.id is None or (delivery and said.id == delivery.id):
+            return
+        found = [each for each in self._astray.get(connection, ()) if each.id == said.id]
+        late = next((each for each in found if each.out is None), None)
+        if late:
+            late.out = out
+        elif found:
+            found[-1].copies += 1
+        else:
+            self.strays.append((out.entry, said.id))
+
     def _hand_out(self, handing: Handing) -> None:
         handing.life.handed.append(handing)
         for wrong in misreadings(handing.id).values():
@@ -270,8 +357,9 @@ class DeliveryReader:
         closed = self._conversations[handing.connection].closed if isinstance(handing, Delivery) else None
         return (
             handing.received is None
+            and not handing.absent
             and (closed is None or closed.seq > entry.seq)
-            and self._timeline.between(handing.entry, entry) <= self._timeline.trace.patience
+            and self._timeline.between(handing.sent, entry) <= self._timeline.trace.patience
         )
 
     def _handled(self, life: Life, at: At[Handled]) -> None:

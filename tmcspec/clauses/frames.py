@@ -63,7 +63,7 @@ def _delivered(history: History, delivery: Delivery) -> Finding | None:
         return held(pushed, answer.entry)
     if history.misread(delivery.id):
         return None
-    if why := history.overdue(pushed, on=delivery.connection):
+    if why := history.overdue(delivery.sent, on=delivery.connection):
         return broken(f"{delivery.id} did not reach the handler; {why}", pushed)
     return None
 
@@ -73,7 +73,7 @@ def _answer(history: History, delivery: Delivery) -> Answer | None:
     if delivery.answers:
         return delivery.answers[0]
     for answer in (delivery.confirmed_by, delivery.failed_by):
-        if answer and history.between(delivery.pushed.entry, answer.entry) <= history.trace.patience:
+        if answer and history.between(delivery.sent, answer.entry) <= history.trace.patience:
             return answer
     return None
 

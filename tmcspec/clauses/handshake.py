@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
-from tmcspec.clauses.conversation import Handshake, Said
+from tmcspec.clauses.conversation import Handshake, QueueName, Said, queue_of
 from tmcspec.clauses.history import History
 from tmcspec.events import (
     Accepted,
@@ -86,9 +86,14 @@ def connect_carries_four_strings(history: History) -> Iterator[Finding]:
     source="observed: every published client; computed by the official Java SDK",
 )
 def sign_is_right(history: History) -> Iterator[Finding]:
-    """The trace holds no signs, only what the service found of them."""
+    """The trace holds no signs, only what the service found of them. Where a CONNECT was changed on the way, that says
+    nothing of the client.
+    """
     what = {"wrong": "is not the expected digest", "case": "is not in upper case", "missing": "is missing"}
+    spoiled = {each.connect.connection for each in history.handshakes if each.connect.lost}
     for at in history.events(Signed):
+        if at.event.connection in spoiled:
+            continue
         if at.event.sign in what:
             yield broken(f"sign {what[at.event.sign]}", at.entry)
         elif at.event.sign == "right":
@@ -208,20 +213,37 @@ def refused_first_connection_is_told(history: History) -> Iterator[Finding]:
     source="observed: reference server and official clients; tmc.js and the PHP clients may pull without one",
 )
 def every_send_carries_a_token(history: History) -> Iterator[Finding]:
-    """The token tells the service whose message this is; it belongs to the identity, not to the connection."""
-    given = iter(history.events(Accepted))
+    """The token tells the service whose message this is; it belongs to the identity, not to the connection. So there is
+    one for each group of an app: when another one is given for it, as after a restart of the service, the one before is
+    good only on the connections that it was given on.
+    """
+    accepted = [(at.seq, at.event.connection, queue_of(at.event), at.event.token) for at in history.events(Accepted)]
+    told = [
+        (entry.seq, conversation.connection, None, token)
+        for conversation in history.conversations.values()
+        for token, entry in conversation.tokens.items()
+    ]
+    given = iter(sorted([*accepted, *told], key=lambda each: each[0]))
     following = next(given, None)
-    known: set[str | None] = set()
+    latest: dict[QueueName | None, str] = {}
+    ever: set[str | None] = set()
+    on: set[tuple[str, str | None]] = set()
     for said in history.said:
-        while following and following.seq < said.entry.seq:
-            known.add(following.event.token)
+        while following and following[0] < said.entry.seq:
+            _, connection, queue, token = following
+            if queue:
+                latest[queue] = token
+            ever.add(token)
+            on.add((connection, token))
             following = next(given, None)
         frame = said.at.event.frame
         # Where the trace begins later, it does not show what was given out before.
         if frame is None or frame.type != MessageType.SEND or history.conversations[said.connection].opened is None:
             continue
-        if frame.token in known:
+        if (said.connection, frame.token) in on or frame.token in latest.values():
             yield held(said.entry)
+        elif frame.token in ever:
+            yield broken(f"{_named(said)} with a token that another one has replaced", said.entry)
         else:
             what = "without a token" if frame.token is None else "with a token that was never given out"
             yield broken(f"{_named(said)} {what}", said.entry)
@@ -239,7 +261,7 @@ def silent_handshake_is_given_up(history: History) -> Iterator[Finding]:
     error to the application, or as another attempt.
     """
     for handshake in history.handshakes:
-        if handshake.answered:
+        if handshake.told:
             continue
         connect = handshake.connect.entry
         conversation = history.conversations[handshake.connect.connection]

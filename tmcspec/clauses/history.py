@@ -52,6 +52,7 @@ class History(Timeline):
         said: all frames from the client, in order.
         lives: all messages, in the order of their production.
         deliveries: all pushes of produced messages, in order.
+        strays: the ids in pushes that went out and were not meant, and where.
         naming: the ids that the client named.
         settings: what the operator of the service had set.
     """
@@ -72,6 +73,7 @@ class History(Timeline):
         self.naming = Naming(self, self.said)
         reader = DeliveryReader(self, self.conversations, self.naming)
         self.lives, self.deliveries, self._by_id = reader.lives, reader.deliveries, reader.by_id
+        self.strays: Sequence[tuple[Entry, int]] = reader.strays
         self.settings = Settings(self)
         self._heard: dict[int, ServiceMessage | None] = {}
         self._pushes: dict[Delivery, Push | None] = {}
@@ -124,9 +126,20 @@ class History(Timeline):
         return f"{left:.1f} s passed" if left >= patience else None
 
     def unanswered(self, delivery: Delivery) -> str | None:
-        """As `overdue`, for the answer to a delivery, whose handler takes its time."""
+        """As `overdue`, for the answer to a delivery, whose handler takes its time; None when it never came."""
         limit = self.trace.patience + delivery.instruction.delay
-        return self.overdue(delivery.pushed.entry, limit, on=delivery.connection)
+        return None if delivery.absent else self.overdue(delivery.sent, limit, on=delivery.connection)
+
+    # What was done on purpose
+
+    @cached_property
+    def _storms(self) -> Sequence[Entry]:
+        return [at.entry for at in self.events(Fault) if at.event.name == "redelivery_storm"]
+
+    def storm(self, after: Entry, before: Entry) -> bool:
+        """Whether messages were made to come again at once between two entries."""
+        storm = following(self._storms, after)
+        return storm is not None and storm.seq < before.seq
 
     # Frames to the client
 
@@ -137,17 +150,21 @@ class History(Timeline):
         return self._heard[out.seq]
 
     def push(self, delivery: Delivery) -> Push | None:
-        """The push as a client could read it; None when it was odd beyond use: without its id, topic or token."""
+        """The push as a client could read it; None when it was odd beyond use: without its id, topic or token, or with
+        something else than what was meant.
+        """
         if delivery not in self._pushes:
             self._pushes[delivery] = self._read_push(delivery)
         return self._pushes[delivery]
 
     def _read_push(self, delivery: Delivery) -> Push | None:
         message = self.heard(delivery.out) if delivery.out else None
-        if not isinstance(message, Push) or message.id != delivery.id or message.topic is None:
+        if not isinstance(message, Push) or delivery.spoiled or message.id != delivery.id or message.topic is None:
             return None
-        tokens = self.conversations[delivery.connection].tokens
-        return message if message.token in tokens or (message.token and not tokens) else None
+        conversation = self.conversations[delivery.connection]
+        # Where the trace begins later, it does not show what was given out before.
+        known = message.token if not conversation.handshakes else conversation.knows(message.token, delivery.sent)
+        return message if known else None
 
     def plain(self, delivery: Delivery) -> bool:
         """Whether there was nothing odd about its frame, so that it excuses nobody."""

@@ -128,7 +128,7 @@ def user_ids_survive(history: History) -> Iterator[Finding]:
     """Real user ids are still below 2^53, so production does not show the loss yet."""
     for delivery in history.deliveries:
         sent = delivery.produced.event.user_id
-        if sent is None or delivery.received is None or not misreadings(sent):
+        if sent is None or delivery.received is None or delivery.spoiled or not misreadings(sent):
             continue
         got = None if history.naming.mistaken_for(delivery.id) else delivery.received.event.user_id
         if got == sent:

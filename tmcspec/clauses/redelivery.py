@@ -41,7 +41,7 @@ LATE = 60.0
 )
 def unconfirmed_comes_again(history: History) -> Iterator[Finding]:
     """About means within a minute; comments in older SDK samples say five minutes. While no connection is there it
-    waits, for one or for somebody who asks over HTTP.
+    waits, for one or for somebody who asks over HTTP. In a storm of redeliveries, made on purpose, it may come sooner.
     """
     for life in history.lives:
         for handing, following in _with_following(life):
@@ -309,7 +309,8 @@ def _comes_again(
     again, verb = following.entry, _verb(following)
     if _settled(life) < again.time:
         return  # it should not have come at all
-    if (gap := again.time - first.time) < REDELIVERY_DELAY - REDELIVERY_TOLERANCE:
+    gap = again.time - first.time
+    if gap < REDELIVERY_DELAY - REDELIVERY_TOLERANCE and not history.storm(first, again):
         yield broken(f"{life.id} was {verb} again {gap:.3f} s after {what}", first, again)
     elif again.time > due + REDELIVERY_TOLERANCE and history.reachable(message, due, again.time):
         yield broken(f"{life.id} was {verb} again only {again.time - last.time:.0f} s after {what}", last, again)
