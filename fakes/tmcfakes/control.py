@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from aiohttp import web
 
 from tmcfakes import control_calls as calls
+from tmcfakes import control_faults
 from tmcfakes.control_access import check_access
 from tmcfakes.control_body import (
     BODY_LIMIT,
@@ -26,12 +27,14 @@ from tmcfakes.control_body import (
     COUNT,
     DURATION,
     ENVIRONMENT,
+    FAULTS,
     FLOW,
     GROUP,
     ID,
     MODE,
     NAME,
     SECONDS,
+    SEED,
     SEQUENCE,
     TOPIC,
     TOPICS,
@@ -117,8 +120,18 @@ ENDPOINTS = (
     Endpoint(method="GET", path="clock", handler=calls.clock),
     Endpoint(method="GET", path="stats", handler=calls.stats),
     Endpoint(method="GET", path="trace", handler=calls.trace, members={"since": SEQUENCE}),
-    Endpoint(method="POST", path="faults", handler=calls.faults, members=None),
-    Endpoint(method="DELETE", path="faults", handler=calls.faults, members=None),
+    Endpoint(
+        method="POST",
+        path="faults",
+        handler=control_faults.inject,
+        members={"faults": FAULTS, "seed": SEED},
+        needed=("faults",),
+    ),
+    Endpoint(method="GET", path="faults", handler=control_faults.look),
+    Endpoint(method="DELETE", path="faults", handler=control_faults.heal),
+    Endpoint(
+        method="POST", path="clients", handler=control_faults.add_client, members={"name": NAME}, needed=("name",)
+    ),
     Endpoint(method="POST", path="reset", handler=calls.reset),
     Endpoint(
         method="POST",

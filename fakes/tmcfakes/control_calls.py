@@ -396,8 +396,3 @@ async def set_topics_to_taobao(call: Call) -> Answer:
 
     call.do(replace_topics)
     return {"topics": topics}
-
-
-async def faults(call: Call) -> Answer:
-    """What is done to clients on purpose."""
-    raise Complaint("this version has no fault schedules yet", status=501)

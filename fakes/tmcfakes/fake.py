@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 from websockets.frames import CloseCode
 
 from tmcfakes.clock import Clock
+from tmcfakes.faults import Schedule
+from tmcfakes.injector import Injector
 from tmcfakes.lines import Lines
 from tmcfakes.service import App, Service
 from tmcfakes.throttle import Throttle
@@ -117,6 +119,8 @@ class FakeTmc:
         self.recorder = Recorder(keep=KEPT if endless else None)
         self.resets: list[Callable[[], None]] = []
         self.lines = Lines(seed, on_attempt=self._attempted)
+        self._injector = Injector(self)
+        self._addresses: dict[str, Addresses] = {}  # of clients that have their own
         self._seed = seed
         self._epoch_ms = time.time_ns() // 1_000_000 if epoch_ms is None else epoch_ms
         self._rng = random.Random(seed)
@@ -215,6 +219,7 @@ class FakeTmc:
 
     async def _stop(self) -> None:
         front, http = self._running(), self._http
+        self._injector.clear()
         try:
             await http.stop()
         finally:
@@ -339,6 +344,32 @@ class FakeTmc:
         """Everything that has happened so far. `world` and `patience` are what `Trace` says of them."""
         return replace(self.conditions, entries=tuple(self.recorder.entries), world=world, patience=patience)
 
+    def inject(self, schedule: Schedule) -> None:
+        """From now on these faults happen, beside those that there are; their times count from this moment, in seconds
+        of the event loop's time. What concerns bytes does not concern the port of HTTP that is for anybody, since the
+        control API is there, but that of each client with addresses of its own.
+
+        Args:
+            schedule: the faults, and the seed of their chance.
+        """
+        self._running()
+        self._call(lambda: self._injector.inject(schedule))
+
+    @property
+    def faults(self) -> Injector:
+        """The faults that are active, and those that wait for their time. For the thread of the service."""
+        return self._injector
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """The names of the clients that have addresses of their own, in order."""
+        return tuple(self._addresses)
+
+    def heal(self) -> None:
+        """All faults are over, and those that were still to come do not."""
+        self._running()
+        self._call(self._injector.clear)
+
     def reset(self) -> None:
         """All is as at the start, but for the clock: faults end, connections are closed, messages, users and settings
         forgotten, and the trace begins anew.
@@ -407,7 +438,8 @@ class FakeTmc:
 
     def _reset(self) -> None:
         front = self._running()
-        self.lines.clear()
+        self._injector.clear()
+        self.lines.clear()  # of those that somebody began by hand
         front.dismiss(CloseCode.GOING_AWAY.value, "the service was reset")
         front.poke()
         listeners, watchers = self.recorder.listeners, self.recorder.watchers
@@ -445,7 +477,8 @@ class FakeTmc:
 
     async def _listen_for(self, client: str) -> Addresses:
         url = await self._running().listen_for(client)
-        return Addresses(url, await self._http.listen_for(client) + _GATEWAY)
+        found = self._addresses[client] = Addresses(url, await self._http.listen_for(client) + _GATEWAY)
+        return found
 
     def _attempted(self, client: str | None) -> None:
         self.recorder.record(Attempted(client=client), now=self._running().clock.now())

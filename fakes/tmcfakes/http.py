@@ -90,9 +90,15 @@ class HttpFront:
         self.errors: list[Exception] = []
         self._routes = list(routes)
         self._port = port
-        # Who calls the gateway attempts no WebSocket.
+        # Who calls the gateway attempts no WebSocket. The port for anybody has the control API, too: somebody who has
+        # let the service go down must be able to let it come back.
         self._ports = Ports(
-            "http", host, Lines() if lines is None else lines, lambda client: self._protocol(), attempts=False
+            "http",
+            host,
+            Lines() if lines is None else lines,
+            lambda client: self._protocol(),
+            attempts=False,
+            spared=True,
         )
 
     async def start(self) -> None:

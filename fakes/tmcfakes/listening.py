@@ -18,6 +18,7 @@ class Ports:
         lines: what lies between the sockets and the protocols.
         serve: makes the protocol that serves a connection of a client, None for one without a name.
         attempts: whether a client that a fault keeps away is reported, see `Lines.wrap`.
+        spared: whether faults of bytes do not concern the port for anybody.
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class Ports:
         serve: Callable[[str | None], asyncio.BaseProtocol],
         *,
         attempts: bool = True,
+        spared: bool = False,
     ) -> None:
         self._scheme = scheme
         self._host = host
         self._lines = lines
         self._serve = serve
         self._attempts = attempts
+        self._spared = spared
         self._servers: dict[str | None, asyncio.Server] = {}
         self._leaving: tuple[asyncio.Server, ...] = ()
         self._one_by_one = asyncio.Lock()
@@ -96,8 +99,11 @@ class Ports:
             await server.wait_closed()
 
     async def _listen(self, client: str | None, port: int) -> None:
-        def connected() -> asyncio.Protocol:
-            return self._lines.wrap(self._serve(client), client=client, attempts=self._attempts)
+        def connected() -> asyncio.BaseProtocol:
+            served = self._serve(client)
+            if client is None and self._spared:
+                return served
+            return self._lines.wrap(served, client=client, attempts=self._attempts)
 
         self._servers[client] = await asyncio.get_running_loop().create_server(connected, self._host, port)
 

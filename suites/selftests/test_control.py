@@ -449,18 +449,6 @@ def test_who_follows_the_trace_learns_of_a_reset() -> None:
     called(scenario)
 
 
-# Faults
-
-
-@pytest.mark.parametrize("method", ["POST", "DELETE"])
-def test_fault_schedules_are_not_there_and_nobody_is_told_they_were(method: str) -> None:
-    async def scenario(call: Caller) -> None:
-        for body in (None, {"faults": [{"name": "abort"}]}):
-            assert await call.refused(method, "faults", body, status=501) == "this version has no fault schedules yet"
-
-    called(scenario)
-
-
 def test_the_example_of_the_docstring_is_how_it_is_used() -> None:
     from tmcfakes import control
 

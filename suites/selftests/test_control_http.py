@@ -49,7 +49,7 @@ def test_what_is_not_there_is_answered_with_what_is(path: str) -> None:
         ("GET", "messages", "POST"),
         ("HEAD", "clock", "GET"),
         ("OPTIONS", "reset", "POST"),
-        ("PATCH", "faults", "POST, DELETE"),
+        ("PATCH", "faults", "POST, GET, DELETE"),
         ("POST", "messages/1", "GET"),
         ("DELETE", "", "GET"),
         ("GET", "flow", "PUT"),

@@ -19,6 +19,7 @@ MODULES = {
     "frame": "tmcsuites.frame_command",
     "run": "tmcsuites.run_command",
     "serve": "tmcsuites.serve_command",
+    "simulate": "tmcsuites.simulate_command",
 }
 
 

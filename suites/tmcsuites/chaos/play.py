@@ -1,0 +1,81 @@
+"""Plays a plan in a simulated world.
+
+Clients are started and restarted, messages produced and faults injected at their times. When the time of the plan is
+over all faults are, and the world goes on quietly; then the trace is frozen, and the clients are stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import TypeAlias
+
+from tmcfakes.simulation import simulate
+from tmcspec.trace import Entry, Trace
+from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan
+from tmcsuites.chaos.world import World
+from tmcsuites.worlds import SubjectFactory
+
+#: A simulated loop in which nothing happens for a day is taken for one that has stopped, so it sleeps in pieces.
+LONGEST_SLEEP = 3_600.0
+
+Happening: TypeAlias = Callable[[World], Awaitable[None]]
+
+
+def play(plan: Plan, subject: SubjectFactory, *, listeners: Iterable[Callable[[Entry], None]] = ()) -> Trace:
+    """Plays a plan from its beginning to its end, and returns what happened.
+
+    Args:
+        plan: what is to happen.
+        subject: makes a client; all clients of the fleet are of this make.
+        listeners: told of each entry of the trace when it happens.
+
+    Raises:
+        Exception: whatever goes wrong in the fake or the suite, which is never the client's fault.
+    """
+
+    async def playing() -> Trace:
+        async with World(subject, groups=plan.groups, seed=plan.seed, listeners=listeners) as world:
+            world.admit(plan.users)
+            world.inject(plan.schedule)
+            for time, happen in _events(plan):
+                await _sleep_until(time)
+                await happen(world)
+            await _sleep_until(plan.seconds)
+            world.heal()
+            await _sleep_until(plan.seconds + plan.quiet)
+            # Frozen here: what happens while the clients are taken down is not their doing.
+            return world.trace()
+
+    return simulate(playing)
+
+
+def _events(plan: Plan) -> list[tuple[float, Happening]]:
+    """What happens when, in order; what comes at one time, as it stands in the plan."""
+    found: list[tuple[float, Happening]] = []
+    for client in plan.clients:
+        found.append((client.starts, partial(_start, client)))
+        # There is nothing to restart before the start.
+        found += [(time, partial(_restart, client)) for time in client.restarts if time > client.starts]
+    found += [(message.at, partial(_produce, message)) for message in plan.messages]
+    return sorted(found, key=lambda event: event[0])
+
+
+async def _start(client: ClientPlan, world: World) -> None:
+    await world.add_client(client.name, group=client.group)
+
+
+async def _restart(client: ClientPlan, world: World) -> None:
+    world.restart_client(client.name)
+
+
+async def _produce(message: MessagePlan, world: World) -> None:
+    world.produce(message)
+
+
+async def _sleep_until(time: float) -> None:
+    begun = asyncio.get_running_loop().time()
+    for piece in range(math.ceil(max(0.0, time - begun) / LONGEST_SLEEP)):
+        await asyncio.sleep(min(time - begun - piece * LONGEST_SLEEP, LONGEST_SLEEP))

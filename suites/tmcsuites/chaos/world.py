@@ -1,0 +1,200 @@
+"""A world to be played in: a fake service, a fleet of clients, and what may happen to them.
+
+Each client is run by an application that does what a careful one would: it starts the client, tries again in half a
+minute when that fails, and restarts it when it is told to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Self
+
+from tmcfakes.clock import Clock
+from tmcfakes.fake import FakeTmc
+from tmcfakes.faults import Schedule, luck
+from tmcfakes.service import App, Service
+from tmcfakes.simulation import EPOCH_MS
+from tmcspec.events import ClientError, ClientStarted, ClientStopped, Event
+from tmcspec.routing import DEFAULT_GROUP
+from tmcspec.trace import Entry, Trace
+from tmcsuites.adapters.contract import ClientEvent, StartOptions, Subject
+from tmcsuites.chaos.plan import MessagePlan, UserPlan
+from tmcsuites.reported import reported
+from tmcsuites.stage import APP_KEY, APP_SECRET
+from tmcsuites.worlds import SubjectFactory
+
+#: Seconds until an application tries again to start a client.
+NEXT_START = 30.0
+
+#: Entries of a trace: a day of storms redelivers much.
+TRACE_LIMIT = 5_000_000
+
+
+class World:
+    """A world in the running simulated event loop, while it is entered with `async with`.
+
+    Args:
+        subject: makes a client; all clients of the fleet are of this make.
+        groups: those of the app, beside `default`.
+        seed: of everything that is drawn by chance.
+        listeners: told of each entry of the trace when it happens.
+    """
+
+    def __init__(
+        self,
+        subject: SubjectFactory,
+        *,
+        groups: Iterable[str] = (),
+        seed: int = 0,
+        listeners: Iterable[Callable[[Entry], None]] = (),
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        app = App(key=APP_KEY, secret=APP_SECRET, groups=frozenset(groups) | {DEFAULT_GROUP})
+        chance = luck(seed, "service").getrandbits(32)
+        self.fake = FakeTmc(apps=[app], seed=chance, clock=Clock.of_loop(loop), epoch_ms=EPOCH_MS)
+        self.fake.recorder.limit = TRACE_LIMIT
+        self.fake.recorder.listeners += listeners
+        self._subject = subject
+        self._seed = seed
+        self._fleet: dict[str, _Application] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self.fake)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def fleet(self) -> Mapping[str, object]:
+        """The clients by name."""
+        return self._fleet
+
+    async def add_client(self, name: str, *, group: str = DEFAULT_GROUP) -> None:
+        """An application starts a client."""
+        addresses = await self.fake.listen_for(name)
+        options = StartOptions(
+            url=addresses.url,
+            gateway_url=addresses.gateway_url,
+            app_key=APP_KEY,
+            app_secret=APP_SECRET,
+            group=group,
+        )
+        loop = asyncio.get_running_loop()
+        chance = random.Random(luck(self._seed, "client", name).getrandbits(32))
+        subject = self._subject(lambda: EPOCH_MS / 1000 + loop.time(), chance)
+        application = self._fleet[name] = _Application(name, subject, options, self.record)
+        self._stack.push_async_callback(application.close)
+        await application.open()
+
+    def restart_client(self, name: str) -> None:
+        """Its application stops a client gracefully, and starts it anew."""
+        self._fleet[name].restart()
+
+    def admit(self, users: Iterable[UserPlan]) -> None:
+        """Users grant the app access, and are put into their groups."""
+
+        def admit(service: Service, now: float) -> None:
+            console = service.console(now=now)
+            for user in users:
+                console.authorise(APP_KEY, user.nick)
+                console.permit(APP_KEY, user.nick)
+                if user.group != DEFAULT_GROUP:
+                    console.add_to_group(APP_KEY, user.group, [user.nick])
+
+        self.fake.do(admit)
+
+    def produce(self, message: MessagePlan) -> None:
+        """A message is produced, whatever its `at` says."""
+        user = None
+        if message.nick is not None:
+            user = self.fake.do(lambda service, now: service.directory.user(nick=message.nick))
+        self.fake.produce(
+            topic=message.topic,
+            content=message.told.content(),
+            app_key=APP_KEY,
+            id=message.id,
+            group=None if user else message.group,
+            user_id=user.user_id if user else None,
+            nick=message.nick,
+        )
+
+    def inject(self, schedule: Schedule) -> None:
+        """From now on these faults happen."""
+        self.fake.inject(schedule)
+
+    def heal(self) -> None:
+        """All faults are over."""
+        self.fake.heal()
+
+    def record(self, event: Event) -> None:
+        """Writes into the trace."""
+        self.fake.recorder.record(event, now=self.fake.now())
+
+    def trace(self) -> Trace:
+        """What has happened so far. Raises what an application itself has failed with: no client is to blame."""
+        for application in self._fleet.values():
+            application.check()
+        return replace(self.fake.trace(world="simulated"), seed=self._seed, handlers=True)
+
+
+class _Application:
+    """What runs a client, and keeps it running."""
+
+    def __init__(self, name: str, subject: Subject, options: StartOptions, record: Callable[[Event], None]) -> None:
+        self._name = name
+        self._subject = subject
+        self._options = options
+        self._record = record
+        self._restarts = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._starting: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        await self._subject.open(self._reported)
+        self._task = asyncio.create_task(self._run(), name=f"application of {self._name}")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._subject.close()
+
+    def restart(self) -> None:
+        self._restarts.set()
+
+    def check(self) -> None:
+        for task in (self._task, self._starting):
+            if task is not None and task.done() and not task.cancelled():
+                task.result()
+
+    async def _run(self) -> None:
+        while True:
+            self._starting = starting = asyncio.create_task(self._start())
+            try:
+                await self._restarts.wait()
+                self._restarts.clear()
+            finally:
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
+            self._record(ClientStopped(client=self._name))
+            await self._subject.stop()
+
+    async def _start(self) -> None:
+        while True:
+            answer = await self._subject.start(self._options)
+            if answer.status == "result":
+                self._record(ClientStarted(client=self._name))
+                return
+            self._record(ClientError(client=self._name, error=answer.error or answer.status, op="start"))
+            await asyncio.sleep(NEXT_START)
+
+    def _reported(self, event: ClientEvent) -> None:
+        told = reported(self._name, event)
+        if told is not None:
+            self._record(told)

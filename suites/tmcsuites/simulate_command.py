@@ -1,0 +1,212 @@
+"""`tmcspec simulate`: one seeded world in virtual time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from tmcfakes.collector import calm
+from tmcfakes.faults import FaultError, Schedule
+from tmcspec import trace_file
+from tmcspec.clauses import CLAUSES, Binds, Judgement, Level, judge_trace
+from tmcspec.events import FrameIn, FrameOut, WsIn, WsOut
+from tmcspec.trace import Entry, Trace
+from tmcsuites.chaos.census import Census, census
+from tmcsuites.chaos.draw import draw_plan
+from tmcsuites.chaos.fleet import FleetError, subject_of
+from tmcsuites.chaos.plan import CLIENT_LIMIT, MESSAGE_LIMIT, SECONDS_LIMIT, Plan, PlanError
+from tmcsuites.chaos.play import play
+from tmcsuites.report.words import counted, describe_event, describe_finding, line
+from tmcsuites.verdict import ExitStatus
+
+#: Files of schedules and plans are read up to so many bytes.
+FILE_LIMIT = 64 * 2**20
+
+
+@click.command()
+@click.option("--seed", type=click.IntRange(-(2**63), 2**63 - 1), default=0, show_default=True, help="Decides all.")
+@click.option("--hours", type=click.FloatRange(0, SECONDS_LIMIT / 3600, min_open=True), default=24.0, show_default=True)
+@click.option(
+    "--clients", type=click.IntRange(0, CLIENT_LIMIT), default=4, show_default=True, help="In up to 3 groups."
+)
+@click.option("--messages", type=click.IntRange(0, MESSAGE_LIMIT), default=4800, show_default=True, help="In all.")
+@click.option(
+    "--faults", default="none", show_default=True, metavar="none|random|FILE", help="FILE is a schedule (JSON)."
+)
+@click.option("--client", default="reference", show_default=True, help="reference, or mutant:NAME.")
+@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Writes down what was to happen.")
+@click.option("--trace", "trace_path", type=click.Path(path_type=Path), help="Writes down what happened.")
+@click.option("--log", is_flag=True, help="Prints a line for each event but frames; twice for those, too.", count=True)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def simulate(
+    seed: int,
+    hours: float,
+    clients: int,
+    messages: int,
+    faults: str,
+    client: str,
+    plan_file: Path | None,
+    trace_path: Path | None,
+    log: int,
+    as_json: bool,
+) -> None:
+    """One seeded world in virtual time: a fleet of clients, messages and faults. Tells what happened, and judges it.
+
+    The same arguments give the same trace, byte for byte. Half an hour without faults follows the hours, in which
+    everything must come right again. Exit status 1 when a MUST was broken.
+
+    \b
+    Example:
+      tmcspec simulate --seed 7 --hours 24 --faults random --trace day.jsonl
+    """
+    try:
+        plan = draw_plan(seed, hours=hours, clients=clients, messages=messages, stormy=faults == "random")
+        if faults not in ("none", "random"):
+            plan = _with_faults(plan, Path(faults))
+        subject = subject_of(client)
+    except (PlanError, FaultError, FleetError) as error:
+        raise click.UsageError(str(error)) from None
+    if plan_file:
+        _write(plan_file, plan.dumps())
+    logging.getLogger("tmcspec").addHandler(logging.NullHandler())  # what clients log is in the trace
+    calm()
+    began = time.perf_counter()
+    console = Console(highlight=False)
+    listeners = [_logger(console, frames=log > 1)] if log else []
+    trace = play(plan, subject, listeners=listeners)
+    judgements = judge_trace(trace)
+    if trace_path:
+        try:
+            trace_file.save(trace, trace_path)
+        except OSError as error:
+            raise click.UsageError(f"--trace {trace_path}: {error.strerror}") from None
+    counts = census(trace)
+    if as_json:
+        click.echo(json.dumps(_report(plan, counts, judgements, trace)))
+    else:
+        _tell(console, plan, counts, judgements, trace, took=time.perf_counter() - began)
+    broken = any(each.violations and each.clause.level is Level.MUST for each in judgements)
+    sys.exit(ExitStatus.FAILURE if broken else ExitStatus.OK)
+
+
+def _with_faults(plan: Plan, path: Path) -> Plan:
+    schedule = Schedule.loads(read(path))
+    return Plan(
+        seed=plan.seed,
+        seconds=plan.seconds,
+        quiet=plan.quiet,
+        clients=plan.clients,
+        users=plan.users,
+        messages=plan.messages,
+        faults=schedule.faults,
+    )
+
+
+def read(path: Path) -> str:
+    """The text of a file that a user names. Raises UsageError: it cannot be read, is no text, or is too large."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_LIMIT + 1)
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror}") from None
+    if len(data) > FILE_LIMIT:
+        raise click.UsageError(f"{path} is larger than {FILE_LIMIT // 2**20} MiB")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror}") from None
+
+
+class _logger:
+    """Prints entries as they happen, one a line."""
+
+    def __init__(self, console: Console, *, frames: bool) -> None:
+        self._console = console
+        self._frames = frames
+
+    def __call__(self, entry: Entry) -> None:
+        if self._frames or not isinstance(entry.event, FrameIn | FrameOut | WsIn | WsOut):
+            self._console.print(line(f"{entry.time:12.3f} s  {describe_event(entry)}"), soft_wrap=True)
+
+
+def _report(plan: Plan, counts: Census, judgements: Sequence[Judgement], trace: Trace) -> dict[str, Any]:
+    return {
+        "seed": plan.seed,
+        "seconds": plan.seconds,
+        "clients": len(plan.clients),
+        "planned_faults": len(plan.faults),
+        "entries": len(trace.entries),
+        "messages": counts.to_json(),
+        "clauses": [
+            {
+                "id": each.clause.id,
+                "level": each.clause.level.value,
+                "binds": each.clause.binds.value,
+                "result": each.result,
+                "exercised": each.exercised,
+                "violations": len(each.violations),
+            }
+            for each in judgements
+        ],
+    }
+
+
+def _tell(
+    console: Console, plan: Plan, counts: Census, judgements: Sequence[Judgement], trace: Trace, *, took: float
+) -> None:
+    groups = counted(len({each.group for each in plan.clients}) or 1, "group")
+    lines = [
+        line(
+            f"seed {plan.seed}: {plan.seconds / 3600:g} h, {counted(len(plan.clients), 'client')} in {groups}, "
+            f"{counted(counts.produced, 'message')}, {counted(len(plan.faults), 'fault')}"
+        ),
+        line(
+            f"messages: {counts.settled} settled, {counts.expired} expired, {counts.left} left; handed out "
+            f"{counts.handed} times, {counts.recovered} recovered, {counts.duplicated} handled more than once"
+        ),
+        line(f"connections: {counts.connections}, and {counted(counts.attempts, 'attempt')} in vain"),
+    ]
+    if counts.faults:
+        acted = ", ".join(f"{name} {count}" for name, count in counts.faults.items())
+        lines.append(line(f"faults: {acted}"))
+    lines += _broken(judgements)
+    exercised = sum(bool(each.exercised) for each in judgements)
+    broken = sum(bool(each.violations) for each in judgements)
+    lines.append(
+        line(
+            f"{exercised} of {len(CLAUSES)} clauses exercised, {broken} broken; "
+            f"{counted(len(trace.entries), 'event')} in {took:.1f} s"
+        )
+    )
+    console.print(Text("\n").join(lines), soft_wrap=True)
+
+
+def _broken(judgements: Sequence[Judgement]) -> list[Text]:
+    lines = []
+    for each in judgements:
+        if not each.violations:
+            continue
+        clause = each.clause
+        whose = "" if clause.binds is Binds.CLIENT else " (the service)"
+        lines += [line(), line((clause.id, "bold"), f" {clause.level.value.upper()}{whose}: {clause.statement}")]
+        for finding in each.violations[:3]:
+            lines += describe_finding(finding)
+        if len(each.violations) > 3:
+            lines.append(line(f"     and {len(each.violations) - 3} more"))
+    return lines
