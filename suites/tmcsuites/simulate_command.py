@@ -14,7 +14,6 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from tmcfakes.collector import calm
 from tmcfakes.faults import FaultError, Schedule
 from tmcspec import trace_file
 from tmcspec.clauses import CLAUSES, Binds, Judgement, Level, judge_trace
@@ -45,7 +44,7 @@ FILE_LIMIT = 64 * 2**20
 @click.option("--client", default="reference", show_default=True, help="reference, or mutant:NAME.")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Writes down what was to happen.")
 @click.option("--trace", "trace_path", type=click.Path(path_type=Path), help="Writes down what happened.")
-@click.option("--log", is_flag=True, help="Prints a line for each event but frames; twice for those, too.", count=True)
+@click.option("--log", count=True, help="Prints a line for each event but frames; twice, for those, too.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def simulate(
     seed: int,
@@ -78,7 +77,6 @@ def simulate(
     if plan_file:
         _write(plan_file, plan.dumps())
     logging.getLogger("tmcspec").addHandler(logging.NullHandler())  # what clients log is in the trace
-    calm()
     began = time.perf_counter()
     console = Console(highlight=False)
     listeners = [_logger(console, frames=log > 1)] if log else []

@@ -51,12 +51,13 @@ def draw_plan(
         quiet: seconds at the end.
 
     Example:
-        >>> two, three = (draw_plan(7, hours=1, clients=count, messages=3) for count in (2, 3))
-        >>> two.messages == three.messages
+        >>> few, many = (draw_plan(7, hours=1, clients=count, messages=3) for count in (3, 8))
+        >>> few.messages == many.messages
         True
     """
     seconds = hours * 3600.0
-    groups = [DEFAULT_GROUP, *(f"group-{number}" for number in range(2, 1 + luck(seed, "groups").randint(1, 3)))]
+    count = min(luck(seed, "groups").randint(1, 3), max(1, clients))  # each has a client
+    groups = [DEFAULT_GROUP, *(f"group-{number}" for number in range(2, 1 + count))]
     users = [UserPlan(nick=f"shop-{number}", group=groups[number % len(groups)]) for number in range(5)]
     names = [f"client-{number}" for number in range(1, clients + 1)]
     return Plan(

@@ -1,0 +1,110 @@
+"""`tmcspec simulate`: one seeded world, told, written down and judged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from harness import tmcspec
+
+from tmcspec import trace_file
+from tmcsuites.chaos.plan import Plan
+
+SMALL = ("simulate", "--hours", "0.2", "--clients", "2", "--messages", "20")
+
+
+def test_it_tells_what_happened_and_judges_it() -> None:
+    done = tmcspec(*SMALL)
+    assert done.status == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[0].startswith("seed 0: 0.2 h, 2 clients in ")
+    assert lines[0].endswith("20 messages, 0 faults")
+    assert lines[1].startswith("messages: 20 settled, 0 expired, 0 left; handed out 20 times, 0 recovered")
+    assert "clauses exercised, 0 broken" in lines[-1]
+
+
+def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
+    first, second, other = (tmp_path / name for name in ("first", "second", "other"))
+    for path in (first, second):
+        tmcspec(*SMALL, "--faults", "random", "--seed", "7", "--trace", str(path))
+    tmcspec(*SMALL, "--faults", "random", "--seed", "8", "--trace", str(other))
+    assert first.read_bytes() == second.read_bytes() != other.read_bytes()
+    assert trace_file.load(first).seed == 7
+
+
+def test_for_machines_it_says_so_in_json() -> None:
+    done = tmcspec(*SMALL, "--json")
+    told = json.loads(done.out)
+    assert (told["seed"], told["seconds"], told["clients"], told["planned_faults"]) == (0, 720.0, 2, 0)
+    assert told["messages"]["produced"] == told["messages"]["settled"] == 20
+    (first,) = (clause for clause in told["clauses"] if clause["id"] == "ACK-1")
+    assert (first["result"], first["exercised"], first["violations"]) == ("pass", 20, 0)
+
+
+def test_a_client_that_breaks_a_must_is_shown_and_the_exit_status_says_so() -> None:
+    done = tmcspec(*SMALL, "--client", "mutant:confirms-first")
+    assert done.status == 1
+    assert "ACK-2 MUST: " in done.out
+    assert "was confirmed" in done.out
+
+
+def test_every_event_can_be_seen_on_a_line() -> None:
+    lines = tmcspec(*SMALL, "--messages", "1", "--log").out.splitlines()
+    (produced,) = (line for line in lines if " s  produced message " in line)
+    assert any(" s  confirmed message " in line for line in lines)
+    assert not any("from client: Connect" in line for line in lines)
+    assert float(produced.split()[0]) > 0
+    assert any("from client: Connect" in line for line in tmcspec(*SMALL, "--log", "--log").out.splitlines())
+
+
+def test_a_schedule_from_a_file_is_what_goes_wrong(tmp_path: Path) -> None:
+    schedule = tmp_path / "schedule.json"
+    schedule.write_text('[{"fault": "drop", "frame": "push", "count": 1000}]')
+    done = tmcspec(*SMALL, "--faults", str(schedule))
+    assert done.status == 0, done.out
+    assert "20 recovered" in done.out
+    assert "faults: drop " in done.out
+
+
+def test_what_is_to_happen_can_be_written_down(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    tmcspec(*SMALL, "--faults", "random", "--plan", str(path))
+    plan = Plan.loads(path.read_text(encoding="utf-8"))
+    assert (len(plan.clients), len(plan.messages)) == (2, 20)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--hours", "0"), "--hours"),
+        (("--clients", "101"), "--clients"),
+        (("--messages", "-1"), "--messages"),
+        (("--faults", "/no/such/file"), "/no/such/file: No such file or directory"),
+        (("--client", "java"), "the client is 'java'; valid: 'reference', or 'mutant:NAME'"),
+        (("--trace", "/no/such/place/trace"), "--trace /no/such/place/trace: No such file or directory"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_wrong_usage_is_said(words: tuple[str, ...], text: str) -> None:
+    done = tmcspec(*SMALL, *words)
+    assert done.status == 4
+    assert text in done.err
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"{", "a schedule is JSON; "),
+        (b'[{"fault": "lag"}]', "fault 1: unknown fault 'lag'"),
+        (b'[{"fault": "down"}]', "does not end within the 720 s of the plan"),
+        (b"\xff", "is no UTF-8 text: "),
+    ],
+    ids=["json", "fault", "end", "text"],
+)
+def test_a_schedule_that_is_none_is_refused(tmp_path: Path, data: bytes, text: str) -> None:
+    path = tmp_path / "schedule.json"
+    path.write_bytes(data)
+    done = tmcspec(*SMALL, "--faults", str(path))
+    assert done.status == 4
+    assert text in done.err.replace("\n", " ")
