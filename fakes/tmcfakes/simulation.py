@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 from typing import Any, TypeVar
 
 import async_solipsism
+from async_solipsism.selector import Selector
 
 T = TypeVar("T")
 
 #: Wall-clock time of simulated time 0, in epoch milliseconds: 2026-01-01, so that timestamps look like timestamps.
 EPOCH_MS = 1_767_225_600_000
+
+#: Seconds of sleep that are taken for ever: event loops do not sleep longer at a time.
+NEVER = 24 * 3600.0
 
 
 def simulate(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -41,5 +46,60 @@ def simulate(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         pass
     else:
         raise RuntimeError("simulate() makes an event loop of its own; call it from outside of any")
-    with asyncio.Runner(loop_factory=async_solipsism.EventLoop) as runner:
+    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
         return runner.run(main())
+
+
+class SimulatedLoop(async_solipsism.EventLoop):  # type: ignore[misc]
+    """The event loop of a simulation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        clock = self._selector.clock  # type: ignore[has-type]
+        self._selector = _QuickSelector(clock)
+
+
+class _QuickSelector(Selector):  # type: ignore[misc]
+    """Looks at all sockets as the library's own does, and in the same order, without a look-up for each of them: that
+    is a quarter of the time of a simulated day.
+    """
+
+    def __init__(self, clock: object) -> None:
+        super().__init__(clock)
+        self._keys: dict[object, SelectorKey] = {}
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
+        key: SelectorKey = super().register(fileobj, events, data)
+        self._keys[key.fd] = key
+        return key
+
+    def unregister(self, fileobj: Any) -> SelectorKey:
+        key: SelectorKey = super().unregister(fileobj)
+        del self._keys[key.fd]
+        return key
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
+        key: SelectorKey = super().modify(fileobj, events, data)
+        self._keys[key.fd] = key
+        return key
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        ready = []
+        for key in self._keys.values():
+            socket: Any = key.fd.socket  # type: ignore[attr-defined]
+            events = 0
+            if key.events & EVENT_READ and socket.read_ready():
+                events = EVENT_READ
+            if key.events & EVENT_WRITE and socket.write_ready():
+                events |= EVENT_WRITE
+            if events:
+                ready.append((key, events))
+        if not ready:
+            self._let_time_pass(timeout)
+        return ready
+
+    def _let_time_pass(self, timeout: float | None) -> None:
+        if timeout is None or timeout >= NEVER:
+            raise async_solipsism.SleepForeverError("select with no timeout and no ready events")
+        if timeout > 0:
+            self.clock.advance(timeout)

@@ -11,11 +11,11 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, ClassVar, TypeVar
 
-import async_solipsism
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from tmcfakes.faults import PlannedFault, Schedule
+from tmcfakes.simulation import SimulatedLoop
 from tmcspec.clauses import CLAUSES, Clause, Judgement, Level, judge_trace
 from tmcspec.instruction import Instruction
 from tmcspec.trace import Trace
@@ -50,7 +50,7 @@ class ChaosMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._runner = asyncio.Runner(loop_factory=async_solipsism.EventLoop)
+        self._runner = asyncio.Runner(loop_factory=SimulatedLoop)
         self._clients = 0
         self._ids: set[int] = set()
         self._world = self._run(self._begin())
