@@ -1,0 +1,62 @@
+"""docs/faults.md has every fault, in the words of the vocabulary, and its examples are valid."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import pytest
+
+from tmcfakes.faults import FAULTS, FrameFault, LastingFault, PlannedFault, Restart, Schedule, StreamFault
+from tmcsuites.chaos.plan import Plan
+
+TEXT = (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8")
+
+#: Members that many faults have, and that the document describes once.
+SHARED = {each.name for kind in (FrameFault, LastingFault, StreamFault) for each in fields(kind)}
+
+
+def row(kind: type[PlannedFault]) -> str:
+    """What the document says of a fault: its own members with their usual values, and what it does."""
+    own = [
+        each
+        for each in fields(kind)
+        if each.name not in SHARED
+        or (each.name == "count" and not issubclass(kind, FrameFault))
+        or (each.name == "duration" and kind is Restart)
+    ]
+    usual = {each.name: '' if each.default is MISSING else f' ({json.dumps(each.default)})' for each in own}
+    members = ", ".join(f"`{name}`{value}" for name, value in usual.items())
+        f"`{each.name}`{'' if each.default is MISSING else f' ({json.dumps(each.default)})'}" for each in own
+    )
+    what = (inspect.getdoc(kind) or "").partition("\n\nArgs:")[0].replace("\n", " ")
+    return f"| `{kind.name}` | {members} | {what} |"
+
+
+@pytest.mark.parametrize("kind", FAULTS.values(), ids=lambda kind: kind.name)
+def test_every_fault_has_its_row(kind: type[PlannedFault]) -> None:
+    assert row(kind) in TEXT
+
+
+def test_there_are_no_other_rows() -> None:
+    assert len(re.findall(r"^\| `\w+` \| ", TEXT, re.MULTILINE)) == len(FAULTS)
+
+
+def test_the_members_that_many_have_are_described() -> None:
+    for name in SHARED:
+        assert f"`{name}`" in TEXT
+
+
+def test_the_schedules_are_schedules_and_the_plans_are_plans() -> None:
+    blocks = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+    assert blocks
+    for text in blocks:
+        (Plan if '"plan"' in text else Schedule).loads(text)
+
+
+def test_the_python_runs() -> None:
+    for text in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
+        exec(text, {})
