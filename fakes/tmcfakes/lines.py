@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from tmcfakes.faults import (
-    EVERYBODY,
     Down,
     PlannedFault,
     RefuseUpgrade,
@@ -119,7 +118,7 @@ class Lines:
     def refusal_for(self, client: str | None) -> int | None:
         """The HTTP status that a client's upgrade is refused with; None when it is not."""
         for fault in self._faults.values():
-            if isinstance(fault, RefuseUpgrade) and _about(fault, client):
+            if isinstance(fault, RefuseUpgrade) and fault.concerns(client or ""):
                 return fault.status
         return None
 
@@ -141,7 +140,7 @@ class Lines:
         return luck(self._seed, fault.name, key, line.client or "", line.number, what)
 
     def _concerned(self, line: Line, key: int, fault: PlannedFault) -> bool:
-        if not _about(fault, line.client):
+        if not fault.concerns(line.client or ""):
             return False
         toxicity = fault.toxicity if isinstance(fault, WireFault) else 1.0
         return toxicity >= 1 or self.luck(line, key, fault, "toxicity").random() < toxicity
@@ -218,8 +217,6 @@ class Line(asyncio.Protocol, asyncio.Transport):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._over = True
-        if self._down is not None:
-            self._down.drop()
         if self._closing or self._up is None:
             inner, self._inner = self._inner, _NOBODY
             inner.connection_lost(error)
@@ -287,7 +284,7 @@ class Line(asyncio.Protocol, asyncio.Transport):
     def write_eof(self) -> None:
         if self._down is None:
             self._real.write_eof()
-        elif not self._eof and not self.is_closing():
+        elif not self.is_closing():
             self._down.feed(End("eof"))
         self._eof = True
 
@@ -309,7 +306,7 @@ class Line(asyncio.Protocol, asyncio.Transport):
         if isinstance(fault, StreamFault | SlowClose):
             stream = fault.stream if isinstance(fault, StreamFault) else "both"
             if stream in ("upstream", "both"):
-                self._up = self._up or Stream(self._to_service, self._choose_to_read, stopped=self._paused)
+                self._up = self._up or Stream(self._to_service, self._choose_to_read)
                 self._up.add(key, fault, self._lines.luck(self, key, fault, "upstream"), self._loop)
             if stream in ("downstream", "both"):
                 self._down = self._down or Stream(self._to_client, self._balance)
@@ -380,21 +377,15 @@ class Line(asyncio.Protocol, asyncio.Transport):
         """A fault cuts the connection, and all that is on its way is lost."""
         if isinstance(fault, ResetPeer):
             _reset_when_closed(self._real)
-        self._drop()
+        self._closing = True
         self._real.abort()
         self._lose(Cut(fault.name))
 
     def _run_out(self, end: End) -> None:
         """A fault lets no more bytes through; those before were delivered, or are in the socket."""
-        self._drop()
+        self._closing = True
         self._close_real()
         self._lose(end.error)
-
-    def _drop(self) -> None:
-        self._closing = True
-        for stream in (self._up, self._down):
-            if stream is not None:
-                stream.drop()
 
     def _close_real(self) -> None:
         self._real.close()
@@ -414,7 +405,9 @@ class Line(asyncio.Protocol, asyncio.Transport):
         if self._lingering is not None:
             self._lingering.cancel()
         if self._inner is _NOBODY:
-            self._drop()
+            for stream in (self._up, self._down):
+                if stream is not None:
+                    stream.drop()
             for timer in self._timers.values():
                 timer.cancel()
             self._lines.forget(self)
@@ -446,10 +439,6 @@ class Line(asyncio.Protocol, asyncio.Transport):
         elif self._choked and size <= low:
             self._choked = False
             self._inner.resume_writing()
-
-
-def _about(fault: PlannedFault, client: str | None) -> bool:
-    return fault.target == EVERYBODY or (client is not None and fault.concerns(client))
 
 
 def _shuts_out(fault: PlannedFault) -> bool:

@@ -78,8 +78,8 @@ class Stream:
         stopped: whether the receiver takes nothing for now; what comes through waits.
     """
 
-    def __init__(self, deliver: Onward, moved: Callable[[], None], *, stopped: bool = False) -> None:
-        self.stopped = stopped
+    def __init__(self, deliver: Onward, moved: Callable[[], None]) -> None:
+        self.stopped = False
         self._deliver = deliver
         self._moved = moved
         self._stages: dict[int, Stage] = {}
@@ -122,8 +122,7 @@ class Stream:
     def resume(self) -> None:
         """The receiver takes again what comes through."""
         self.stopped = False
-        while self._waiting and not self.stopped:
-            self._deliver(self._waiting.popleft())
+        self._flush()
 
     def drop(self) -> None:
         """All that is on its way is lost."""
@@ -132,10 +131,12 @@ class Stream:
             stage.drop()
 
     def _out(self, item: Item) -> None:
-        if self.stopped or self._waiting:
-            self._waiting.append(item)
-        else:
-            self._deliver(item)
+        self._waiting.append(item)
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._waiting and not self.stopped:
+            self._deliver(self._waiting.popleft())
 
 
 def ring_at(loop: asyncio.AbstractEventLoop, due: float, call: Callable[..., object], *args: object) -> TimerHandle:
@@ -172,7 +173,7 @@ class _Timer:
 
 
 class _Delayed(Stage):
-    """Items come later, each by a time of its own, and none before the one before it."""
+    """Items come later, each by a time of its own. One that is due before the one before it comes together with it."""
 
     def __init__(self, timer: _Timer, delay: Callable[[Item], float]) -> None:
         self._timer = timer
@@ -180,10 +181,9 @@ class _Delayed(Stage):
         self._queue: deque[tuple[float, Item]] = deque()
 
     def feed(self, item: Item) -> None:
-        due = self._timer.time() + self._delay(item)
-        if self._queue:
-            due = max(due, self._queue[-1][0])
-        elif due <= self._timer.time():
+        now = self._timer.time()
+        due = now + self._delay(item)
+        if due <= now and not self._queue:
             self.onward(item)
             return
         self._queue.append((due, item))

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from lines_by_hand import Network, Side
+from lines_by_hand import Network, Side, timers
 
 from tmcfakes.faults import (
     Bandwidth,
@@ -185,6 +185,22 @@ async def test_slices_need_no_time_between_them() -> None:
         assert [piece for _, piece in client.heard] == [b"d", b"o", b"w", b"n"]
 
 
+@pytest.mark.parametrize(("over", "left"), [(1, 2.0), (2, 1.0)])
+@simulated
+async def test_several_faults_add_up_and_one_that_is_over_leaves_the_others(over: int, left: float) -> None:
+    async with Network() as network:
+        client, service = await network.connect()
+        network.lines.begin(1, Latency(delay=1.0, stream="upstream"))
+        network.lines.begin(2, Latency(delay=2.0, stream="upstream"))
+        client.transport.write(b"1")
+        await service.until(lambda side: side.data == b"1")
+        assert now() == pytest.approx(3.0, abs=0.001)
+        network.lines.end(over)
+        client.transport.write(b"2")
+        await service.until(lambda side: side.data == b"12")
+        assert now() == pytest.approx(3.0 + left, abs=0.001)
+
+
 # Ends
 
 
@@ -223,6 +239,23 @@ async def test_below_its_limit_a_connection_goes_on() -> None:
         network.lines.end(1)
         await both_write(client, service, b"5678", b"efgh")
         assert (service.data, client.data) == (b"12345678", b"abcdefgh")
+        network.lines.begin(1, LimitData(bytes=5))
+        client.transport.close()
+        await service.lost()
+        assert service.error is None
+
+
+@simulated
+async def test_a_client_that_reads_late_gets_all_bytes_up_to_the_limit() -> None:
+    async with Network() as network:
+        client, service = await network.connect()
+        client.transport.pause_reading()
+        network.lines.begin(1, LimitData(bytes=400_000, stream="downstream"))
+        service.transport.write(bytes(500_000))
+        await service.lost()
+        client.transport.resume_reading()
+        await client.lost()
+        assert len(client.data) == 400_000
 
 
 @simulated
@@ -317,6 +350,11 @@ async def test_connections_are_reset_so_long_after_the_beginning_or_their_openin
         await asyncio.sleep(100)
         assert spared.words == ["made"]
         assert network.attempts == []
+        network.lines.begin(2, ResetPeer(timeout=1000.0))
+        spared.transport.close()
+        await spared.lost()
+        await asyncio.sleep(1)
+        assert timers() == []
 
 
 @pytest.mark.parametrize("fault", [Down(), Restart(), ResetPeer()])
@@ -357,6 +395,21 @@ async def test_corruption_changes_bytes_and_neither_their_number_nor_their_order
         assert len(service.data) == len(sent)
         wrong = sum(one != other for one, other in zip(sent, service.data, strict=True))
         assert 150 < wrong < 360
+
+
+@simulated
+async def test_corruption_does_not_depend_on_the_pieces_that_bytes_come_in() -> None:
+    async with Network() as network:
+        client, service = await network.connect()
+        network.lines.begin(1, Corrupt(rate=0.1))
+        for _ in range(40):
+            await both_write(client, service, bytes(25), b"")
+    async with Network() as network:
+        client, whole = await network.connect()
+        network.lines.begin(1, Corrupt(rate=0.1))
+        await both_write(client, whole, bytes(1000), b"")
+    assert (len(service.heard), service.data) == (40, whole.data)
+    assert service.data != bytes(1000)
 
 
 @simulated

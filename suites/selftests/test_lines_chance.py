@@ -32,8 +32,8 @@ CHANCY = (
 )
 
 
-def history(seed: int, *, others: int = 0) -> list[tuple[float, bytes]]:
-    """What comes of the bytes of client a, on two connections, with so many connections of others between."""
+def history(seed: int, *, name: str = "a", others: int = 0) -> list[tuple[float, bytes]]:
+    """What comes of the bytes of a client, on two connections, with so many connections of others between."""
 
     async def story() -> list[tuple[float, bytes]]:
         async with Network(seed) as network:
@@ -42,9 +42,9 @@ def history(seed: int, *, others: int = 0) -> list[tuple[float, bytes]]:
             network.lines.begin(8, CHANCY[1])
             for _ in range(2):
                 for _ in range(others):
-                    client, _ = await network.connect("b")
+                    client, _ = await network.connect("c")
                     client.transport.write(b"something else")
-                client, service = await network.connect("a")
+                client, service = await network.connect(name)
                 client.transport.write(bytes(100))
                 sides.append(service)
             network.lines.begin(9, CHANCY[2])
@@ -58,6 +58,14 @@ def history(seed: int, *, others: int = 0) -> list[tuple[float, bytes]]:
 def test_the_same_seed_has_the_same_history_and_another_seed_another() -> None:
     assert history(1) == history(1)
     assert history(1) != history(2)
+
+
+def test_every_client_has_a_luck_of_its_own_and_every_connection_of_it() -> None:
+    one, other = history(1), history(1, name="b")
+    assert one != other
+    pieces = [piece for _, piece in one]
+    first, second = pieces[: len(pieces) // 2], pieces[len(pieces) // 2 :]
+    assert first != second
 
 
 def test_connections_of_others_change_nothing() -> None:

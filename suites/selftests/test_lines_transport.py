@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 
 import pytest
-from lines_by_hand import Network, line
+from lines_by_hand import Network, line, timers
 
-from tmcfakes.faults import Bandwidth, Down, Latency, SlowClose, StopReading, Timeout
+from tmcfakes.faults import Bandwidth, Down, Latency, LimitData, SilentAccept, SlowClose, StopReading, Timeout
 from tmcfakes.lines import IN_FLIGHT, LINGER
 from tmcfakes.simulation import simulate
 from tmcfakes.streams import Cut
@@ -177,6 +177,8 @@ def test_a_fault_that_begins_while_the_service_does_not_read_lets_it_be() -> Non
             assert service.heard == []
             service.transport.resume_reading()
             await service.until(lambda side: side.data == b"1")
+            network.lines.end(1)
+            assert line(service)._up is line(service)._down is None
 
     simulate(story)
 
@@ -212,6 +214,37 @@ def test_a_client_that_is_gone_is_written_to_in_vain() -> None:
     simulate(story)
 
 
+def test_what_is_on_its_way_to_a_client_that_is_gone_is_lost_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        async with Network() as network:
+            client, service = await network.connect()
+            network.lines.begin(1, Latency(delay=1.0, stream="downstream"))
+            for _ in range(10):
+                service.transport.write(b"hello?")
+                await asyncio.sleep(0.01)
+            client.transport.abort()
+            await service.lost()
+            await asyncio.sleep(10)
+
+    simulate(story)
+    assert caplog.records == []
+
+
+def test_who_sends_to_a_service_that_left_does_not_change_what_it_said_at_last() -> None:
+    async def story() -> None:
+        async with Network() as network:
+            client, service = await network.connect()
+            network.lines.begin(1, LimitData(bytes=1, stream="upstream"))
+            network.lines.begin(2, Latency(delay=1.0, stream="downstream"))
+            service.transport.write(b"last words")
+            service.transport.close()
+            client.transport.write(b"is anybody there?")
+            await client.lost()
+            assert client.data == b"last words"
+
+    simulate(story)
+
+
 def test_a_client_that_does_not_read_holds_up_the_end_of_its_connection_for_a_moment_only() -> None:
     async def story() -> None:
         async with Network() as network:
@@ -238,9 +271,12 @@ def test_all_that_is_left_of_a_connection_ends_with_the_lines() -> None:
             network.lines.begin(1, Timeout())
             service.transport.abort()
             await service.lost()
-            assert line_count(network) == 1
+            network.lines.begin(2, SilentAccept())
+            silent, _ = await network.connect()
+            assert line_count(network) == 2
             network.lines.close()
             await client.lost()
+            await silent.lost()
             assert line_count(network) == 0
 
     simulate(story)
@@ -250,10 +286,13 @@ def test_a_fault_that_cuts_is_told_to_the_service_in_a_turn_of_its_own() -> None
     async def story() -> None:
         async with Network() as network:
             _, service = await network.connect()
+            network.lines.begin(2, LATE)
             network.lines.begin(1, Down())
             assert service.words == ["made"]
             assert service.transport.is_closing()
             service.transport.write(b"no more")
+            service.transport.write_eof()
+            assert timers() == []
             await asyncio.sleep(0)
             assert service.words == ["made", "lost"]
             assert isinstance(service.error, Cut)
