@@ -50,14 +50,14 @@ Onward: TypeAlias = Callable[[Item], None]
 
 
 class Stage:
-    """One fault in one direction. This one lets everything pass."""
+    """One fault in one direction."""
 
     held = 0  # bytes that it holds back
     onward: Onward  # set by the stream
 
     def feed(self, item: Item) -> None:
         """An item comes."""
-        self.onward(item)
+        raise NotImplementedError
 
     def drain(self) -> None:
         """All that it holds back flows on."""
@@ -368,7 +368,7 @@ def _stage(fault: PlannedFault, rng: random.Random, timer: _Timer) -> Stage:
         case Corrupt():
             return _Corrupted(fault, rng)
         case _:
-            return Stage()
+            raise TypeError(f"{fault.name!r} does nothing to a stream")
 
 
 def _size(item: bytes | memoryview | End) -> int:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 
 import pytest
-from lines_by_hand import Network, line, timers
+from lines_by_hand import Network, Side, line, timers
 
 from tmcfakes.faults import Bandwidth, Down, Latency, LimitData, SilentAccept, SlowClose, StopReading, Timeout
 from tmcfakes.lines import IN_FLIGHT, LINGER
@@ -30,7 +30,11 @@ def test_it_tells_of_the_socket_what_the_socket_says() -> None:
             assert service.transport.get_extra_info("peername")[:2] == own[:2]
             assert service.transport.get_extra_info("nothing", "default") == "default"
             assert service.transport.can_write_eof()
-            assert service.transport.get_protocol() is service
+            other = Side()
+            service.transport.set_protocol(other)
+            assert service.transport.get_protocol() is other
+            client.transport.write(b"1")
+            await other.until(lambda side: side.data == b"1")
             service.transport.set_write_buffer_limits(high=1000, low=10)
             assert service.transport.get_write_buffer_limits() == (10, 1000)
 
@@ -42,7 +46,7 @@ def test_what_was_written_arrives_before_the_end_whatever_kind_of_end_it_is() ->
         async with Network() as network:
             client, service = await network.connect()
             network.lines.begin(1, LATE)
-            service.transport.write(b"last words")
+            service.transport.writelines([b"last ", bytearray(b"words")])
             if how == "eof":
                 service.transport.write_eof()
                 with pytest.raises(RuntimeError, match="after write_eof"):
@@ -214,6 +218,24 @@ def test_a_client_that_is_gone_is_written_to_in_vain() -> None:
     simulate(story)
 
 
+def test_that_a_socket_broke_is_learnt_as_late_as_what_came_before() -> None:
+    async def story() -> None:
+        async with Network(keeps=True) as network:
+            client, service = await network.connect()
+            network.lines.begin(1, Latency(delay=1.0, stream="upstream"))
+            client.transport.write(b"bye")
+            client.transport.abort()
+            await asyncio.sleep(0.5)
+            service.transport.write(b"hello?")
+            await service.until(lambda side: "eof" in side.words)
+            assert service.data == b"bye"
+            assert await service.lost() == pytest.approx(1.5, abs=0.001)
+            assert isinstance(service.error, BrokenPipeError)
+            assert service.transport.is_closing()
+
+    simulate(story)
+
+
 def test_what_is_on_its_way_to_a_client_that_is_gone_is_lost_in_silence(caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
         async with Network() as network:
@@ -221,7 +243,6 @@ def test_what_is_on_its_way_to_a_client_that_is_gone_is_lost_in_silence(caplog: 
             network.lines.begin(1, Latency(delay=1.0, stream="downstream"))
             for _ in range(10):
                 service.transport.write(b"hello?")
-                await asyncio.sleep(0.01)
             client.transport.abort()
             await service.lost()
             await asyncio.sleep(10)
@@ -271,11 +292,13 @@ def test_all_that_is_left_of_a_connection_ends_with_the_lines() -> None:
             network.lines.begin(1, Timeout())
             service.transport.abort()
             await service.lost()
-            network.lines.begin(2, SilentAccept())
-            silent, _ = await network.connect()
-            assert line_count(network) == 2
             network.lines.close()
             await client.lost()
+            assert line_count(network) == 0
+            network.lines.begin(2, SilentAccept())
+            silent, _ = await network.connect()
+            spared, _ = await network.connect()
+            network.lines.close()
             await silent.lost()
             assert line_count(network) == 0
 
