@@ -297,7 +297,6 @@ def test_all_that_is_left_of_a_connection_ends_with_the_lines() -> None:
             assert line_count(network) == 0
             network.lines.begin(2, SilentAccept())
             silent, _ = await network.connect()
-            spared, _ = await network.connect()
             network.lines.close()
             await silent.lost()
             assert line_count(network) == 0
