@@ -28,10 +28,8 @@ def row(kind: type[PlannedFault]) -> str:
         or (each.name == "count" and not issubclass(kind, FrameFault))
         or (each.name == "duration" and kind is Restart)
     ]
-    usual = {each.name: '' if each.default is MISSING else f' ({json.dumps(each.default)})' for each in own}
+    usual = {each.name: "" if each.default is MISSING else f" ({json.dumps(each.default)})" for each in own}
     members = ", ".join(f"`{name}`{value}" for name, value in usual.items())
-        f"`{each.name}`{'' if each.default is MISSING else f' ({json.dumps(each.default)})'}" for each in own
-    )
     what = (inspect.getdoc(kind) or "").partition("\n\nArgs:")[0].replace("\n", " ")
     return f"| `{kind.name}` | {members} | {what} |"
 
