@@ -42,6 +42,15 @@ PULL_INTERVAL = 15.0
 HEARTBEAT_INTERVAL = 45.0
 CLIENT_QUEUE_SIZE = 2000
 
+# The longest that a client may take to notice that it is on nobody's line any more, and the longest that it may wait
+# before it tries again: the reference core has 90 s and 30 s, and official clients are sooner.
+SILENCE_PATIENCE = 120.0
+BACKOFF_PATIENCE = 30.0
+
+# So much undisturbed time settles whatever can be settled: the client notices that its connection is dead and is back,
+# what it had lost with it comes again and is confirmed; "about" six minutes may be a minute more.
+QUIET = SILENCE_PATIENCE + BACKOFF_PATIENCE + REDELIVERY_DELAY + REDELIVERY_TOLERANCE + CONFIRM_TIMEOUT
+
 # Observed: the official clients cut the reason of a Failed to 128 characters.
 FAIL_REASON_LIMIT = 128
 

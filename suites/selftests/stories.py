@@ -25,6 +25,7 @@ from tmcspec.clauses.history import History
 from tmcspec.events import (
     Accepted,
     Advanced,
+    Attempted,
     Authorised,
     Cancelled,
     ClientDied,
@@ -46,6 +47,7 @@ from tmcspec.events import (
     GroupCreated,
     GroupDeleted,
     Handled,
+    Healed,
     HttpIn,
     HttpOut,
     Id,
@@ -165,11 +167,15 @@ class Story:
 
     # The wire
 
-    def open(self) -> Entry:
-        """A new connection, the one that the story goes on with."""
+    def open(self, *, client: str | None = None) -> Entry:
+        """A new connection, the one that the story goes on with; of a client, when the run knows of which."""
         self._connections += 1
         self.connection = f"c{self._connections}"
-        return self.record(Opened(connection=self.connection))
+        return self.record(Opened(connection=self.connection, client=client))
+
+    def attempts(self, client: str | None = None) -> Entry:
+        """Somebody tries to connect while nobody can."""
+        return self.record(Attempted(client=client))
 
     def says(self, what: ClientMessage | Frame | bytes, *, on: str | None = None) -> Entry:
         """A binary message from the client."""
@@ -204,9 +210,10 @@ class Story:
         timestamp: str | None = None,
         group: str = GROUP,
         environment: Environment = "production",
+        client: str | None = None,
     ) -> Entry:
         """A CONNECT on a new connection to this environment, looked at and not answered."""
-        self.open()
+        self.open(client=client)
         self._environments[self.connection] = environment
         return self.connects_again(flag=flag, sign=sign, timestamp=timestamp, group=group)
 
@@ -250,9 +257,11 @@ class Story:
             return self.record(meant), frame
         return self.record(meant), self.hears(ack)
 
-    def connect(self, *, group: str = GROUP, environment: Environment = "production") -> Entry:
+    def connect(
+        self, *, group: str = GROUP, environment: Environment = "production", client: str | None = None
+    ) -> Entry:
         """A good handshake on a new connection. The CONNECT is told."""
-        said = self.connects(group=group, environment=environment)
+        said = self.connects(group=group, environment=environment, client=client)
         self.accepts()
         return said
 
@@ -521,14 +530,14 @@ class Story:
     def handled(self, id: int | None, outcome: Literal["ok", "fail", "raise"] = "ok", *, client: str = CLIENT) -> Entry:
         return self.record(Handled(client=client, message=_id(id), outcome=outcome))
 
-    def handles(self, id: int, outcome: Literal["ok", "fail", "raise"] = "ok") -> Entry:
+    def handles(self, id: int, outcome: Literal["ok", "fail", "raise"] = "ok", *, client: str = CLIENT) -> Entry:
         """The handler is called and done. That it is done is told."""
-        self.received(id)
-        return self.handled(id, outcome)
+        self.received(id, client=client)
+        return self.handled(id, outcome, client=client)
 
-    def takes(self, id: int) -> Entry:
+    def takes(self, id: int, *, client: str = CLIENT) -> Entry:
         """The handler is called, done, and the message confirmed. The Confirm is told."""
-        self.handles(id)
+        self.handles(id, client=client)
         return self.confirm(id)
 
     def told_of_publish(
@@ -551,6 +560,10 @@ class Story:
 
     def fault(self, kind: str, target: str | None = None, detail: str = "") -> Entry:
         return self.record(Fault(name=kind, target=target, detail=detail))
+
+    def heals(self, kind: str, target: str | None = None, detail: str = "") -> Entry:
+        """A fault that lasted is over."""
+        return self.record(Healed(name=kind, target=target, detail=detail))
 
 
 def _id(value: int | None) -> Id | None:

@@ -22,6 +22,7 @@ from tmcspec.clauses import (
     longid,
     publishing,
     redelivery,
+    wholequeue,
 )
 from tmcspec.clauses.base import Binds, Clause, Finding, Judgement, Level, Result, judge
 from tmcspec.clauses.history import History
@@ -39,6 +40,7 @@ CLAUSES: dict[str, Clause] = {
     **publishing.CLAUSES,
     **gateway.CLAUSES,
     **flowcontrol.CLAUSES,
+    **wholequeue.CLAUSES,
 }
 
 #: What the three letters of a clause id stand for.
@@ -53,6 +55,7 @@ AREAS: dict[str, str] = {
     "PUB": "publishing to Taobao",
     "HTP": "HTTP gateway",
     "FLW": "flow control",
+    "QUE": "the queue as a whole",
 }
 
 

@@ -83,9 +83,11 @@ def nothing_is_confirmed_before_it_is_handled(history: History) -> Iterator[Find
         worked = history.between(start.entry, confirm.entry)
         due = delivery.instruction.delay
         done = [at for at in (delivery.handled, delivery.life.succeeded) if at]
-        if delivery.instruction.outcome == "hang":
+        # What the handler was told, it was not when a fault made something else of it.
+        told = not history.changed(delivery)
+        if delivery.instruction.outcome == "hang" and told:
             yield broken(f"{delivery.id} was confirmed while its handler hangs", delivery.pushed.entry, confirm.entry)
-        elif history.measured and worked < due * HONEST_DELAY:
+        elif history.measured and worked < due * HONEST_DELAY and told:
             yield broken(
                 f"{delivery.id} was confirmed {worked:.3f} s after its push; its handler works for {due:.3f} s",
                 start.entry,
@@ -94,7 +96,7 @@ def nothing_is_confirmed_before_it_is_handled(history: History) -> Iterator[Find
         elif simulated and not any(at.seq < confirm.entry.seq for at in done):
             evidence = [delivery.pushed.entry, confirm.entry, *(at.entry for at in done[:1])]
             yield broken(f"{delivery.id} was confirmed before its handler was done", *evidence)
-        elif simulated or (history.measured and due >= TELLING_DELAY):
+        elif simulated or (history.measured and due >= TELLING_DELAY and told):
             yield held(start.entry, confirm.entry)
 
 
@@ -170,10 +172,11 @@ def raising_handler_is_survived(history: History) -> Iterator[Finding]:
         if done is None or done.event.outcome != "raise":
             yield from _defied(delivery, "raise")
             continue
-        death, ignored = history.death(done.entry, done.event.client), later.ignored(done.entry)
-        if death and not work.went_on(done.entry, death.entry):
+        client = history.fleet.owner(delivery.connection)
+        death, ignored = history.death(done.entry, done.event.client), later.ignored(done.entry, client)
+        if death and not work.went_on(client, done.entry, death.entry):
             yield broken(f"the client died ({death.event.status})", done.entry, death.entry)
-        elif ignored and not work.went_on(done.entry, history.trace.entries[-1]):
+        elif ignored and not work.went_on(client, done.entry, history.trace.entries[-1]):
             behind, why = ignored
             yield broken(f"no message was taken after a handler raised; {why}", done.entry, behind.pushed.entry)
         else:
@@ -196,7 +199,7 @@ def one_answer_for_one_delivery(history: History) -> Iterator[Finding]:
         answers: list[Said] = []
         copies = 0
         for count, handing in enumerate(life.handed, start=1):
-            answers += handing.frames
+            answers += [said for said in handing.frames if not history.corruption.misled(said.entry)]
             copies += handing.copies if isinstance(handing, Delivery) else 0
             if len(answers) > count + copies:
                 kinds = ", ".join(type(said.message).__name__ for said in answers)
@@ -242,6 +245,8 @@ def only_what_was_delivered_is_confirmed(history: History) -> Iterator[Finding]:
             yield held(said.entry)
         # Where the trace begins later, it does not show what was pushed before.
         elif not history.naming.mistaken_for(confirmed) and history.conversations[said.connection].opened:
+            if history.corruption.misled(said.entry):
+                continue
             yield broken(f"{confirmed} was confirmed and had not been pushed", said.entry)
 
 
@@ -338,6 +343,9 @@ def full_queue_loses_nothing(history: History) -> Iterator[Finding]:
         closed = None if conversation.cut else conversation.closed
         lost = [each for each in burst if not _settled(history, each)]
         last = last_work(burst)
+        span = history.between(burst[0].pushed.entry, closed.entry) if closed else 0.0
+        if closed and history.hindered(burst[0].pushed.entry, span, on=conversation.connection):
+            continue  # it may have been right to give the connection up
         if closed and (dropped := in_hand(burst, closed.entry)):
             yield broken(
                 f"the client closed the connection with {len(dropped)} messages in hand",

@@ -10,10 +10,25 @@ from tmcspec.clauses.base import Finding, broken
 from tmcspec.clauses.connection import BACK_WITHIN
 from tmcspec.clauses.deliveries import Delivery
 from tmcspec.clauses.history import History
-from tmcspec.events import Opened
+from tmcspec.events import Attempted, Opened
 from tmcspec.trace import Entry
 
 T = TypeVar("T")
+
+
+class _Line:
+    """The messages of one client, or of all: where each was pushed, last first; and for each, the first from there on
+    that was answered, or never will be.
+    """
+
+    def __init__(self) -> None:
+        self.places: list[int] = []
+        self.answered: list[tuple[Delivery, Entry] | None] = []
+        self.ignored: list[tuple[Delivery, str] | None] = []
+
+    def behind(self, entry: Entry, found: Sequence[T | None]) -> T | None:
+        index = bisect_left(self.places, -entry.seq)
+        return found[index - 1] if index else None
 
 
 class Later:
@@ -21,30 +36,33 @@ class Later:
 
     def __init__(self, history: History) -> None:
         self._history = history
-        # Where each was pushed, last first; and for each, the first from there on that was answered, or never will be.
-        self._places: list[int] = []
-        self._answered: list[tuple[Delivery, Entry] | None] = []
-        self._ignored: list[tuple[Delivery, str] | None] = []
+        self._lines: dict[str | None, _Line] = {}
         for delivery in reversed(history.deliveries):
             if delivery.instruction.outcome == "ok" and history.plain(delivery):
                 self._add(delivery)
 
-    def answered(self, entry: Entry) -> tuple[Delivery, Entry] | None:
-        """The first message pushed after `entry` that was answered, and where."""
-        return self._behind(entry, self._answered)
+    def answered(self, entry: Entry, client: str | None) -> tuple[Delivery, Entry] | None:
+        """The first message pushed after `entry` to a client that was answered, and where; None for any client."""
+        line = self._lines.get(client)
+        return line.behind(entry, line.answered) if line else None
 
-    def ignored(self, entry: Entry) -> tuple[Delivery, str] | None:
-        """The first message pushed after `entry` that never will be answered, and why."""
-        return self._behind(entry, self._ignored)
+    def ignored(self, entry: Entry, client: str | None) -> tuple[Delivery, str] | None:
+        """The first message pushed after `entry` to a client that never will be answered, and why; None for any
+        client.
+        """
+        line = self._lines.get(client)
+        return line.behind(entry, line.ignored) if line else None
 
     def _add(self, delivery: Delivery) -> None:
         # A client that confirms a wrong id has survived, too.
         wrong = self._history.misread(delivery.id)
         sign = delivery.confirmed_by.entry if delivery.confirmed_by else wrong and wrong.witness
         why = None if sign or self._given_up(delivery) else self._history.unanswered(delivery)
-        self._places.append(-delivery.pushed.seq)
-        self._answered.append((delivery, sign) if sign else _last(self._answered))
-        self._ignored.append((delivery, why) if why else _last(self._ignored))
+        for client in {self._history.fleet.owner(delivery.connection), None}:
+            line = self._lines.setdefault(client, _Line())
+            line.places.append(-delivery.pushed.seq)
+            line.answered.append((delivery, sign) if sign else _last(line.answered))
+            line.ignored.append((delivery, why) if why else _last(line.ignored))
 
     def _given_up(self, delivery: Delivery) -> bool:
         """Whether the connection was closed with this message in hand: the client gets it again."""
@@ -52,10 +70,6 @@ class Later:
         if closed is None:
             return False
         return self._history.between(delivery.sent, closed.entry) < self._history.trace.patience
-
-    def _behind(self, entry: Entry, found: Sequence[T | None]) -> T | None:
-        index = bisect_left(self._places, -entry.seq)
-        return found[index - 1] if index else None
 
 
 def left_for_good(history: History, entry: Entry, connection: str) -> Iterator[Finding]:
@@ -66,7 +80,9 @@ def left_for_good(history: History, entry: Entry, connection: str) -> Iterator[F
         return
     if history.between(entry, closed.entry) > history.trace.patience:
         return  # it closed for another reason
-    if history.first_after(Opened, closed.entry) is None and (why := history.overdue(closed.entry, BACK_WITHIN)):
+    client = history.fleet.owner(connection)
+    tries = (history.fleet.first_after(kind, closed.entry, client) for kind in (Opened, Attempted))
+    if not any(tries) and (why := history.overdue(closed.entry, BACK_WITHIN, client=client)):
         yield broken(f"the client closed the connection and did not come back; {why}", entry, closed.entry)
 
 

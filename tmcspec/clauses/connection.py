@@ -10,7 +10,8 @@ from math import inf
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
 from tmcspec.clauses.conversation import Conversation
 from tmcspec.clauses.history import History
-from tmcspec.events import Accepted, ClientDied, ClientStopped, Fault
+from tmcspec.events import Accepted, Attempted, ClientDied, ClientStopped
+from tmcspec.timing import CONNECTACK_PATIENCE
 from tmcspec.trace import Entry
 
 CLAUSES = Catalogue()
@@ -33,20 +34,26 @@ EARLY = 0.1
 )
 def client_comes_back(history: History) -> Iterator[Finding]:
     """Servers are restarted every day. Where the service was kept away on purpose, or answered oddly, a client cannot
-    be back.
+    be back; when a lasting fault is over, it may first have to give up an attempt that led nowhere.
     """
-    for conversation in history.conversations.values():
-        closed = conversation.closed
+    for name, conversation in history.conversations.items():
+        closed, client = conversation.closed, history.fleet.owner(name)
         if closed is None or closed.event.by == "client" or not conversation.accepted:
             continue
-        back = history.first_after(Accepted, closed.entry)
-        away = history.between(closed.entry, back.entry) if back else 0.0
-        why = history.overdue(closed.entry, BACK_WITHIN)
-        if back and away <= BACK_WITHIN:
+        back = history.fleet.first_after(Accepted, closed.entry, client)
+        if back and history.between(closed.entry, back.entry) <= BACK_WITHIN:
             yield held(closed.entry, back.entry)
-        elif why and not _excused(history, conversation, closed.entry):
+            continue
+        calm = history.calm(closed.entry, BACK_WITHIN, client)
+        if calm is None or _excused(history, conversation, closed.entry, calm):
+            continue
+        limit = BACK_WITHIN if calm is closed.entry else BACK_WITHIN + CONNECTACK_PATIENCE
+        away = history.between(calm, back.entry) if back else 0.0
+        if back and away <= limit:
+            yield held(closed.entry, back.entry)
+        elif why := history.overdue(calm, limit, client=client):
             what = f"back only after {away:.1f} s" if back else f"not back; {why}"
-            evidence = [closed.entry, back.entry] if back else [closed.entry]
+            evidence = dict.fromkeys([closed.entry, calm, *([back.entry] if back else [])])
             yield broken(f"the client was {what}", *evidence)
 
 
@@ -61,32 +68,50 @@ def attempts_are_apart(history: History) -> Iterator[Finding]:
     """After an outage all clients come back at the same moment; those that hammer prolong it. Only attempts of one
     client can be compared: not where two connections were open at once, nor where the application tried anew.
     """
-    if history.several_clients or not history.measured:
+    if not history.measured:
         return
-    spans = [(each.opened, each.closed.seq if each.closed else inf) for each in history.conversations.values()]
-    attempts = sorted(((at, end) for at, end in spans if at), key=lambda attempt: attempt[0].seq)
-    over = 0.0  # where the last of the connections before was closed
-    failed_starts = [entry.seq for entry in history.failed_starts]
-    ends = [at.seq for kind in (ClientStopped, ClientDied) for at in history.events(kind)]
-    anew = sorted([*failed_starts, *ends])  # where the next attempt became the application's
-    for (before, end), (after, _) in pairwise(attempts):
-        alone = over < before.seq and end < after.seq
-        over = max(over, end)
-        tried_anew = bisect_left(anew, before.seq) != bisect_left(anew, after.seq)
-        if not alone or tried_anew:
+    for client, attempts in _attempts(history).items():
+        if client is None and history.fleet.several:
             continue
-        gap = history.between(before.entry, after.entry)
-        if gap < ATTEMPT_GAP - EARLY:
-            yield broken(f"{gap:.3f} s between two attempts", before.entry, after.entry)
-        else:
-            yield held(before.entry, after.entry)
+        ends = [at.seq for kind in (ClientStopped, ClientDied) for at in history.fleet.events(kind, client)]
+        failures = history.failed_starts.values() if client is None else [history.failed_starts.get(client, [])]
+        # Where the next attempt became the application's.
+        anew = sorted([*ends, *(entry.seq for entries in failures for entry in entries)])
+        over = 0.0  # where the last of the connections before was closed
+        for (before, end), (after, _) in pairwise(attempts):
+            alone = over < before.seq and end < after.seq
+            over = max(over, end)
+            tried_anew = bisect_left(anew, before.seq) != bisect_left(anew, after.seq)
+            if not alone or tried_anew or history.delayed(before, after, client):
+                continue
+            gap = history.between(before, after)
+            if gap < ATTEMPT_GAP - EARLY:
+                yield broken(f"{gap:.3f} s between two attempts", before, after)
+            else:
+                yield held(before, after)
 
 
-def _excused(history: History, conversation: Conversation, closed: Entry) -> bool:
-    """Whether the client need not, or could not, be back after its connection was closed."""
+def _attempts(history: History) -> dict[str | None, list[tuple[Entry, float]]]:
+    """By client, its attempts to connect in order, and where each was over. One that a fault kept away is one, too."""
+    found: dict[str | None, list[tuple[Entry, float]]] = {}
+    for name, conversation in history.conversations.items():
+        if opened := conversation.opened:
+            end = conversation.closed.seq if conversation.closed else inf
+            found.setdefault(history.fleet.owner(name), []).append((opened.entry, end))
+    for at in history.events(Attempted):
+        found.setdefault(at.event.client, []).append((at.entry, at.seq))
+    for attempts in found.values():
+        attempts.sort(key=lambda attempt: attempt[0].seq)
+    return found
+
+
+def _excused(history: History, conversation: Conversation, closed: Entry, calm: Entry) -> bool:
+    """Whether the client need not, or could not, be back after its connection was closed, or after what hindered it
+    then.
+    """
+    client = history.fleet.owner(conversation.connection)
     begun = conversation.opened.entry if conversation.opened else history.trace.entries[0]
     # The client may be stopped, or the service be taken away, just before the connection ends.
-    reasons = [at.entry for at in (history.first_after(Fault, closed), history.first_after(ClientStopped, begun)) if at]
-    if away := history.unreachable(begun):
-        reasons.append(away)
-    return any(history.between(closed, entry) < BACK_WITHIN for entry in reasons)
+    stopped = history.fleet.first_after(ClientStopped, begun, client)
+    reasons = (history.act(closed, client), stopped and stopped.entry, history.unreachable(begun))
+    return any(entry and history.between(calm, entry) < BACK_WITHIN for entry in reasons)

@@ -126,12 +126,15 @@ class Consumption:
 
 def requests_of_clients(history: History, method: str | None = None) -> Iterator[Request]:
     """The requests to one method or to all, in order. Left out are those that a run made itself, to see what the
-    service does about them: the trace tells of each in advance, by a fault named `request`.
+    service does about them: the trace tells of each in advance, by a fault named `request`. So are those that were
+    made while bytes were corrupted: whose they are is not known, so it may have been theirs.
     """
     faults = (at.entry for at in history.events(Fault) if at.event.name == "request")
     made = {at.seq for fault in faults if (at := history.first_after(HttpIn, fault))}
     for at in history.events(HttpIn):
         request = history.requests.get(at.event.request, at.seq + 1)
+        if history.corruption and history.corruption.anybody(at.entry):
+            continue
         if request and at.seq not in made and method in (None, at.event.method):
             yield request
 

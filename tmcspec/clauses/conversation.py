@@ -51,12 +51,14 @@ class Said:
 
     Attributes:
         lost: the service did on purpose as if it had never come, or come otherwise, or later.
+        corrupted: its bytes may be others than those that the client sent, so nothing is made of it.
         following: the next frame on the connection.
     """
 
     at: At[FrameIn]
     message: ClientMessage | None
     lost: bool = False
+    corrupted: bool = False
     following: Said | None = None
 
     @property
@@ -83,6 +85,7 @@ class Handshake:
         ack: the CONNECTACK, as a frame, and `answer`, what it says.
         accepted, refused: what the service meant by it.
         scripted: the answer was made up on purpose, or something was done to it.
+        tampered: the service looked at another CONNECT than the client sent, by a fault.
         use: the first SEND after the answer.
         following: the next CONNECT on the connection.
     """
@@ -94,6 +97,7 @@ class Handshake:
     accepted: At[Accepted] | None = None
     refused: At[Refused] | None = None
     scripted: bool = False
+    tampered: bool = False
     use: Said | None = None
     following: Said | None = None
 
@@ -252,6 +256,8 @@ def _read_answer(handshake: Handshake, entry: Entry, event: Event) -> None:
             handshake.ack, handshake.answer = At(entry=entry, event=event), answer
         case Fault() if event.name == "connectack" or kind_of(event) == "connectack":
             handshake.scripted = True
+        case Fault(name="corrupt_field" | "truncate") if handshake.signed is None:
+            handshake.tampered = True
 
 
 def _from_client(event: FrameIn) -> ClientMessage | None:

@@ -3,8 +3,9 @@
 A client names a message, never a delivery. While one delivery of an id is under way this makes no difference. When the
 message came again, what the client says is attributed like this:
 
-- `Received` belongs to the earliest handing out that can still arrive: its connection is open, and it is not older than
-  the client's patience. Else it belongs to the latest.
+- `Received` belongs to the earliest handing out to this client that can still arrive: its connection is open, and it is
+  not older than the client's patience. Else it belongs to the latest to this client. Whose a connection is may not be
+  known, and whose a request is never is: then it may be anybody's.
 - `Handled` belongs to the earliest handing out that this client received and has not handled.
 - A Confirm or Failed belongs to the latest handing out; judges that ask whether a delivery was answered accept an
   answer to a later one, too (`confirmed_by`, `failed_by`), since it may have been under way.
@@ -21,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tmcspec.clauses.conversation import Conversation, Said, from_out
+from tmcspec.clauses.fleet import Fleet
 from tmcspec.clauses.naming import Naming
 from tmcspec.clauses.tampered import SPOILING
 from tmcspec.clauses.timeline import At, Timeline
@@ -193,13 +195,16 @@ class DeliveryReader:
         strays: the ids in pushes that went out and were not meant, and where.
     """
 
-    def __init__(self, timeline: Timeline, conversations: Mapping[str, Conversation], naming: Naming) -> None:
+    def __init__(
+        self, timeline: Timeline, conversations: Mapping[str, Conversation], fleet: Fleet, naming: Naming
+    ) -> None:
         self.lives: list[Life] = []
         self.deliveries: list[Delivery] = []
         self.by_id: dict[int, Life] = {}
         self.strays: list[tuple[Entry, int]] = []
         self._timeline = timeline
         self._conversations = conversations
+        self._fleet = fleet
         self._naming = naming
         self._said = {said.entry.seq: said for each in conversations.values() for said in each.said}
         # By connection, the delivery whose frame comes next, and how many messages come before it.
@@ -209,8 +214,9 @@ class DeliveryReader:
         self._astray: dict[str, list[Delivery]] = {}
         # What a lossy reader calls a message: what its handler saw is attributed to the message that was sent.
         self._aliases: dict[int, int] = {}
-        # The handing out of a message that may arrive next. It never goes back.
-        self._arriving: dict[Life, int] = {}
+        # The handing out of a message that may arrive next at a client, which never goes back, and the latest one
+        # before it to this client.
+        self._arriving: dict[tuple[Life, str], tuple[int, Handing | None]] = {}
         # By client, the handings out of each message that its handler is at work on.
         self._working: dict[str, dict[Life, deque[Handing]]] = {}
         for entry in timeline.trace.entries:
@@ -231,9 +237,9 @@ class DeliveryReader:
                 self._befell(delivery, event)
             case FrameIn():
                 self._said_so(self._said[entry.seq])
-            case Received() as event if life := self._meant(event.message):
+            case Received() as event if life := self.meant(event.message):
                 self._received(life, At(entry=entry, event=event))
-            case Handled() as event if life := self._meant(event.message):
+            case Handled() as event if life := self.meant(event.message):
                 self._handled(life, At(entry=entry, event=event))
             case ClientDied(client=client) | ClientStopped(client=client):
                 # Whatever its handler was at work on is over.
@@ -342,34 +348,42 @@ class DeliveryReader:
         return handing.instruction.outcome != "ok" or handing.confirm is not None
 
     def _received(self, life: Life, at: At[Received]) -> None:
-        handed = life.handed
-        index = self._arriving.get(life, 0)
-        while index < len(handed) - 1 and not self._may_arrive(handed[index], at.entry):
+        handed, key = life.handed, (life, at.event.client)
+        index, own = self._arriving.get(key, (0, None))
+        while index < len(handed) - 1 and not self._may_arrive(handed[index], at):
+            own = handed[index] if self._may_be_to(handed[index], at.event.client) else own
             index += 1
-        self._arriving[life] = index
-        handing = handed[index]
-        if handing.received is None:
+        self._arriving[key] = index, own
+        handing = handed[index] if self._may_be_to(handed[index], at.event.client) else own
+        if handing is not None and handing.received is None:
             handing.received = at
             life.begun = life.begun or handing
             self._working.setdefault(at.event.client, {}).setdefault(life, deque()).append(handing)
 
-    def _may_arrive(self, handing: Handing, entry: Entry) -> bool:
+    def _may_arrive(self, handing: Handing, at: At[Received]) -> bool:
         closed = self._conversations[handing.connection].closed if isinstance(handing, Delivery) else None
         return (
             handing.received is None
             and not handing.absent
-            and (closed is None or closed.seq > entry.seq)
-            and self._timeline.between(handing.sent, entry) <= self._timeline.trace.patience
+            and self._may_be_to(handing, at.event.client)
+            and (closed is None or closed.seq > at.seq)
+            and self._timeline.between(handing.sent, at.entry) <= self._timeline.trace.patience
         )
+
+    def _may_be_to(self, handing: Handing, client: str) -> bool:
+        """Whether a message may have been handed to this client."""
+        return not isinstance(handing, Delivery) or self._fleet.owner(handing.connection) in (client, None)
 
     def _handled(self, life: Life, at: At[Handled]) -> None:
         working = self._working.get(at.event.client, {}).get(life)
-        handing = working.popleft() if working else life.handed[-1]
-        handing.handled = handing.handled or at
+        last = life.handed[-1]
+        handing = working.popleft() if working else last if self._may_be_to(last, at.event.client) else None
+        if handing:
+            handing.handled = handing.handled or at
         if at.event.outcome == "ok":
             life.succeeded = life.succeeded or at
 
-    def _meant(self, message: int | None) -> Life | None:
+    def meant(self, message: int | None) -> Life | None:
         """The message that a client means by an id."""
         for value in (message, self._aliases.get(message) if message is not None else None):
             life = self.by_id.get(value) if value is not None else None

@@ -44,6 +44,8 @@ def _delivered(history: History, delivery: Delivery) -> Finding | None:
     got = delivery.received
     if history.naming.mistaken_for(delivery.id):
         return None  # what the handler saw may have been another message
+    if got is not None and history.corruption.misled(got.entry):
+        return None
     if got is not None:
         sent = delivery.produced.event.content
         if same_content(sent, got.event.content):
@@ -273,8 +275,10 @@ def malformed_frame_is_survived(history: History) -> Iterator[Finding]:
     for entry in history.trace.entries:
         if not _malformed(history, entry):
             continue
-        answered, ignored = later.answered(entry), later.ignored(entry)
-        death = history.death(entry)
+        assert isinstance(entry.event, FrameOut | WsOut)
+        client = history.fleet.owner(entry.event.connection)
+        answered, ignored = later.answered(entry, client), later.ignored(entry, client)
+        death = history.death(entry, client)
         if answered:
             yield held(entry, answered[0].pushed.entry, answered[1])
         elif death and history.between(entry, death.entry) <= history.trace.patience:
@@ -282,7 +286,6 @@ def malformed_frame_is_survived(history: History) -> Iterator[Finding]:
         elif ignored:
             yield broken(f"nothing was confirmed after a malformed frame; {ignored[1]}", entry, ignored[0].pushed.entry)
         else:
-            assert isinstance(entry.event, FrameOut | WsOut)
             yield from left_for_good(history, entry, entry.event.connection)
 
 
@@ -311,6 +314,8 @@ def large_messages_are_delivered(history: History) -> Iterator[Finding]:
 def client_writes_strictly(history: History) -> Iterator[Finding]:
     """A frame that only a lenient reader understands says something else to the next reader."""
     for said in history.said:
+        if said.corrupted:
+            continue
         try:
             decode(said.at.event.data, strict=True)
         except FrameError as error:

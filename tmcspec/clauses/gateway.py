@@ -125,7 +125,7 @@ def empty_polls_are_apart(history: History) -> Iterator[Finding]:
     """Calls are limited (S33: API调用流量有限), and who has spent them on nothing cannot confirm. Only the requests of
     one poller can be compared: not where two were under way at once, nor where the application tried anew.
     """
-    if history.several_clients or not history.measured:
+    if history.fleet.several or not history.measured:
         return
     pollers: dict[tuple[object, ...], list[Request]] = {}
     for request in requests_of_clients(history, CONSUME):
@@ -137,6 +137,8 @@ def empty_polls_are_apart(history: History) -> Iterator[Finding]:
             continue
         for answer, before, after in pairs:
             if answer is None or answer.event.code or before.at.seq in handed or _ended(history, answer.entry, after):
+                continue
+            if history.delayed(answer.entry, after.at.entry):
                 continue
             gap = history.between(answer.entry, after.at.entry)
             if gap < PAUSE - EARLY:

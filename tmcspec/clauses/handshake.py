@@ -10,6 +10,7 @@ from tmcspec.clauses.conversation import Handshake, QueueName, Said, queue_of
 from tmcspec.clauses.history import History
 from tmcspec.events import (
     Accepted,
+    Attempted,
     ClientError,
     ClientStarted,
     ClientStopped,
@@ -48,7 +49,11 @@ def first_frame_is_connect(history: History) -> Iterator[Finding]:
         other = next((said for said in conversation.said if not said.is_a(MessageType.CONNECT)), None)
         if conversation.opened is None:
             continue  # the trace begins later, and so does not show what came first
+        if any(said.corrupted for said in (first, other) if said):
+            continue
         if conversation.text and conversation.text.seq < end:
+            if history.corruption.of(conversation.connection, conversation.text.entry, "upstream"):
+                continue
             yield broken("a text message came before the CONNECTACK", conversation.text.entry)
         elif other and other.entry.seq < end:
             yield broken(f"{_named(other)} came before the CONNECTACK", other.entry)
@@ -67,6 +72,8 @@ def connect_carries_four_strings(history: History) -> Iterator[Finding]:
     """The service checks the sign over the first three; a missing or differently typed field is a wrong sign."""
     for handshake in history.handshakes:
         said = handshake.connect
+        if said.corrupted:
+            continue
         frame = said.at.event.frame
         fields = {key: type_ for key, type_, _ in frame.content or ()} if frame else {}
         wanted = ("app_key", "group_name", "timestamp", "sign")
@@ -91,9 +98,12 @@ def sign_is_right(history: History) -> Iterator[Finding]:
     """
     what = {"wrong": "is not the expected digest", "case": "is not in upper case", "missing": "is missing"}
     spoiled = {each.connect.connection for each in history.handshakes if each.connect.lost}
+    tampered = {each.signed.seq for each in history.handshakes if each.signed and each.tampered}
     for at in history.events(Signed):
-        if at.event.connection in spoiled:
+        if at.event.connection in spoiled or at.seq in tampered:
             continue
+        if history.corruption.of(at.event.connection, at.entry, "upstream"):
+            continue  # the service did not see what the client had signed
         if at.event.sign in what:
             yield broken(f"sign {what[at.event.sign]}", at.entry)
         elif at.event.sign == "right":
@@ -142,6 +152,8 @@ def timestamp_is_now(history: History) -> Iterator[Finding]:
 def flag_matches_answer_to_question(history: History) -> Iterator[Finding]:
     """The flag is the only thing that tells which question an answer belongs to."""
     for handshake in history.handshakes:
+        if handshake.connect.corrupted:
+            continue
         if handshake.flag <= 0:
             yield broken("CONNECT has no flag", handshake.connect.entry)
         else:
@@ -168,6 +180,8 @@ def refused_connection_is_not_used(history: History) -> Iterator[Finding]:
             continue
         refusal = handshake.refused or handshake.ack
         assert refusal is not None
+        if history.corruption.ever(handshake.connect.connection):
+            continue  # the client may not have been told so
         if handshake.use:
             yield broken(f"{_named(handshake.use)} after the refusal", refusal.entry, handshake.use.entry)
         else:
@@ -186,23 +200,9 @@ def refused_first_connection_is_told(history: History) -> Iterator[Finding]:
     """Told means that starting the client fails in the library's own way. A process that dies of it was not told, it
     was killed. A client that tried again and was accepted in time had nothing to tell.
     """
-    started = next(history.events(ClientStarted), None)
-    accepted = next(history.events(Accepted), None)
-    refused = next(history.events(Refused), None)
-    away = next((at for at in history.events(Fault) if at.event.name == "unreachable"), None)
-    trouble = min((at.entry for at in (refused, away) if at), key=lambda entry: entry.seq, default=None)
-    if trouble is None or (accepted and accepted.seq < trouble.seq) or (started and started.seq < trouble.seq):
-        return
-    told = history.failed_start(trouble)
-    rightly = started is not None and accepted is not None and accepted.seq < started.seq
-    if told and (started is None or told.seq < started.seq):
-        yield held(trouble, told)
-    elif started and not rightly:
-        yield broken("the application was told that the client is connected", trouble, started.entry)
-    elif started and history.between(trouble, started.entry) <= history.trace.patience:
-        return
-    elif why := history.overdue(trouble):
-        yield broken(f"the application was not told; {why}", trouble)
+    clients = history.fleet.names if history.fleet.several else (None,)
+    for client in clients:
+        yield from _told_of_trouble(history, client)
 
 
 @clause(
@@ -244,7 +244,7 @@ def every_send_carries_a_token(history: History) -> Iterator[Finding]:
             yield held(said.entry)
         elif frame.token in ever:
             yield broken(f"{_named(said)} with a token that another one has replaced", said.entry)
-        else:
+        elif not history.corruption.ever(said.connection):
             what = "without a token" if frame.token is None else "with a token that was never given out"
             yield broken(f"{_named(said)} {what}", said.entry)
 
@@ -265,7 +265,9 @@ def silent_handshake_is_given_up(history: History) -> Iterator[Finding]:
             continue
         connect = handshake.connect.entry
         conversation = history.conversations[handshake.connect.connection]
-        signs: list[Entry] = [at.entry for kind in (ClientError, Opened) if (at := history.first_after(kind, connect))]
+        owner = history.fleet.owner(conversation.connection)
+        tries = [history.fleet.first_after(kind, connect, owner) for kind in (Opened, Attempted)]
+        signs: list[Entry] = [at.entry for at in (*tries, history.fleet.first_after(ClientError, connect, owner)) if at]
         if handshake.following:
             signs.append(handshake.following.entry)
         if conversation.closed and not conversation.cut:
@@ -318,6 +320,31 @@ def handshake_is_answered_rightly(history: History) -> Iterator[Finding]:
             yield broken("the CONNECT was not answered", signed.entry)
 
 
+def _told_of_trouble(history: History, client: str | None) -> Iterator[Finding]:
+    """Whether a client told its application of the trouble at its first connection; of several, whose was refused must
+    be certain, and that nobody was there tells nothing of who tried.
+    """
+    fleet = history.fleet
+    started = next(fleet.events(ClientStarted, client), None)
+    accepted = next(fleet.events(Accepted, client), None)
+    refused = next((at for at in fleet.events(Refused, client) if client in (None, fleet.of(at.event))), None)
+    outages = (at for at in history.events(Fault) if at.event.name == "unreachable" and client is None)
+    away = next(outages, None)
+    trouble = min((at.entry for at in (refused, away) if at), key=lambda entry: entry.seq, default=None)
+    if trouble is None or (accepted and accepted.seq < trouble.seq) or (started and started.seq < trouble.seq):
+        return
+    told = history.failed_start(trouble, client)
+    rightly = started is not None and accepted is not None and accepted.seq < started.seq
+    if told and (started is None or told.seq < started.seq):
+        yield held(trouble, told)
+    elif started and not rightly:
+        yield broken("the application was told that the client is connected", trouble, started.entry)
+    elif started and history.between(trouble, started.entry) <= history.trace.patience:
+        return
+    elif why := history.overdue(trouble, client=client, alone=isinstance(trouble.event, Fault)):
+        yield broken(f"the application was not told; {why}", trouble)
+
+
 def _was_ignored(history: History, handshake: Handshake, since: Entry) -> bool:
     """Whether the service had time to answer, and the connection to do it on."""
     closed = history.conversations[handshake.connect.connection].closed
@@ -332,7 +359,7 @@ def _left_alone(history: History, handshake: Handshake, answer: Entry) -> Iterat
     conversation = history.conversations[handshake.connect.connection]
     left = handshake.following or (conversation.closed and not conversation.cut)
     limit = max(history.trace.patience, PULL_INTERVAL)
-    if told := history.failed_start(answer):
+    if told := history.failed_start(answer, history.fleet.owner(conversation.connection)):
         yield held(answer, told)
     elif left or history.overdue(answer, limit, on=conversation.connection):
         yield held(answer)
@@ -342,18 +369,21 @@ def _not_used(history: History, handshake: Handshake, what: str) -> Iterator[Fin
     """Findings for an answer that must not count as success."""
     assert handshake.ack is not None
     out = handshake.ack.entry
-    started = history.first_after(ClientStarted, out)
+    owner = history.fleet.owner(handshake.connect.connection)
+    started = history.fleet.first_after(ClientStarted, out, owner)
+    if history.corruption.ever(handshake.connect.connection):
+        return  # the client may have been told something else
     if handshake.use:
         yield broken(f"{what} was taken for success: {_named(handshake.use)} followed", out, handshake.use.entry)
-    elif started and not _rightly_started(history, out, started.entry):
+    elif started and not _rightly_started(history, out, started.entry, owner):
         yield broken(f"{what} was taken for success: the client reported itself connected", out, started.entry)
     else:
         yield from _left_alone(history, handshake, out)
 
 
-def _rightly_started(history: History, out: Entry, started: Entry) -> bool:
+def _rightly_started(history: History, out: Entry, started: Entry, client: str | None) -> bool:
     """Whether a client that reports itself connected after an odd answer may mean another one, since its last stop."""
-    stopped = history.last_before(ClientStopped, out)
+    stopped = history.fleet.last_before(ClientStopped, out, client)
     index = bisect_left(history.successes, stopped.seq if stopped else 0)
     return index < len(history.successes) and history.successes[index] < started.seq
 

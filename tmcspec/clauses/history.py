@@ -1,11 +1,14 @@
 """A trace, read once for all judges: what was said on each connection, and what became of each delivery.
 
-Three ideas that the judges share:
+Four ideas that the judges share:
 
 *Client time* (`Timeline`). The service clock can be moved by hand while the client's own timers stay real.
 
 *Overdue* (`History.overdue`). A client that has not acted is guilty only when it had its full patience, or died. What
 it owed on a connection that was taken from it, it does not owe any more: the message comes again.
+
+*Hindrance* (`hindrance`). Where a lasting fault kept the bytes of a client from passing in time, what it owed meanwhile
+was not overdue; where it made them others, nobody is accused of what they say.
 
 *Lost ids* (`History.misread`, `Naming`). A client that rounds ids answers for another message, or for none. That is the
 business of the LID clauses alone; the others would only accuse the same defect again.
@@ -21,7 +24,10 @@ from itertools import accumulate
 from math import inf
 
 from tmcspec.clauses.conversation import Handshake, QueueName, Said, Taking, from_out, queue_of, read_conversations
+from tmcspec.clauses.corruption import Corruption
 from tmcspec.clauses.deliveries import Delivery, DeliveryReader, Life
+from tmcspec.clauses.fleet import Fleet
+from tmcspec.clauses.hindrance import Lasting, delays, hinders
 from tmcspec.clauses.naming import Naming
 from tmcspec.clauses.requests import Requests
 from tmcspec.clauses.settings import Settings
@@ -49,6 +55,8 @@ class History(Timeline):
 
     Attributes:
         conversations: all connections, by name.
+        fleet: whose they are.
+        corruption: where bytes were others than those that were sent.
         said: all frames from the client, in order.
         lives: all messages, in the order of their production.
         deliveries: all pushes of produced messages, in order.
@@ -60,18 +68,26 @@ class History(Timeline):
     def __init__(self, trace: Trace) -> None:
         super().__init__(trace)
         self.conversations = read_conversations(trace)
-        for conversation in self.conversations.values():
+        self.fleet = Fleet(self, self.conversations)
+        self._hindrances, self._delays = (
+            Lasting(self, self.conversations, self.fleet, wanted) for wanted in (hinders, delays)
+        )
+        self.corruption = Corruption(self, self.conversations, self.fleet)
+        for name, conversation in self.conversations.items():
+            for said in conversation.said if self.corruption else ():
+                if self.corruption.of(name, said.entry, "upstream"):
+                    said.message, said.corrupted = None, True
             closed, opened = conversation.closed, conversation.opened
             if closed and closed.event.by == "client":
-                stopped = self.last_before(ClientStopped, closed.entry)
+                stopped = self.fleet.last_before(ClientStopped, closed.entry, self.fleet.owner(name))
                 asked = stopped is not None and (opened is None or opened.seq < stopped.seq)
                 conversation.cut = closed if asked else None
             else:
                 conversation.cut = closed
-        said = [said for conversation in self.conversations.values() for said in conversation.said]
-        self.said: Sequence[Said] = sorted(said, key=lambda each: each.entry.seq)
+        frames = [said for conversation in self.conversations.values() for said in conversation.said]
+        self.said: Sequence[Said] = sorted(frames, key=lambda each: each.entry.seq)
         self.naming = Naming(self, self.said)
-        reader = DeliveryReader(self, self.conversations, self.naming)
+        self._reader = reader = DeliveryReader(self, self.conversations, self.fleet, self.naming)
         self.lives, self.deliveries, self._by_id = reader.lives, reader.deliveries, reader.by_id
         self.strays: Sequence[tuple[Entry, int]] = reader.strays
         self.settings = Settings(self)
@@ -82,30 +98,21 @@ class History(Timeline):
 
     # What a client still owes
 
-    @cached_property
-    def several_clients(self) -> bool:
-        """Whether more than one client shows, so that it cannot be told whose a connection is."""
-        names = (getattr(entry.event, "client", None) for entry in self.trace.entries)
-        return len({name for name in names if name is not None}) > 1
-
     def death(self, after: Entry, client: str | None = None) -> At[ClientDied] | None:
         """The next death of a client after an entry; None for the client that there is, when there is only one."""
-        if client is None and self.several_clients:
+        if client is None and self.fleet.several:
             return None
-        if client is None:
-            return self.first_after(ClientDied, after)
-        deaths = self._deaths.get(client, [])
-        index = bisect_right(deaths, after.seq, key=lambda at: at.seq)
-        return deaths[index] if index < len(deaths) else None
+        return self.fleet.first_after(ClientDied, after, client)
 
-    @cached_property
-    def _deaths(self) -> dict[str, list[At[ClientDied]]]:
-        deaths: dict[str, list[At[ClientDied]]] = {}
-        for at in self.events(ClientDied):
-            deaths.setdefault(at.event.client, []).append(at)
-        return deaths
-
-    def overdue(self, since: Entry, limit: float | None = None, *, on: str | None = None) -> str | None:
+    def overdue(
+        self,
+        since: Entry,
+        limit: float | None = None,
+        *,
+        on: str | None = None,
+        client: str | None = None,
+        alone: bool = False,
+    ) -> str | None:
         """Why a client that should have acted after `since` will not any more; None while it still may.
 
         Where no client time was measured, only its death shows that.
@@ -114,16 +121,21 @@ class History(Timeline):
             since: what it should have acted upon.
             limit: seconds of client time that it had; None for the patience of the run.
             on: the connection that it needed for it, if any. One that was cut in the meantime excuses it.
+            client: who it is, when no connection says so; None when that is not known.
+            alone: it needed nobody else for it, so that no network excuses it.
         """
         patience = (self.trace.patience if limit is None else limit) * PUNCTUAL
         cut = self.conversations[on].cut if on is not None else None
-        died = self.death(since)
+        client = self.fleet.owner(on) if client is None and on is not None else client
+        died = self.death(since, client)
         if cut and self.between(since, cut.entry) < patience and not (died and died.seq < cut.seq):
             return None
         if died and self.between(since, died.entry) < patience:
             return f"the client died ({died.event.status})"
         left = self.left(since)
-        return f"{left:.1f} s passed" if left >= patience else None
+        if left < patience or (not alone and self.hindered(since, patience, on=on, client=client)):
+            return None
+        return f"{left:.1f} s passed"
 
     def unanswered(self, delivery: Delivery) -> str | None:
         """As `overdue`, for the answer to a delivery, whose handler takes its time; None when it never came."""
@@ -140,6 +152,42 @@ class History(Timeline):
         """Whether messages were made to come again at once between two entries."""
         storm = following(self._storms, after)
         return storm is not None and storm.seq < before.seq
+
+    # What faults excuse
+
+    def hindered(self, start: Entry, seconds: float, *, on: str | None = None, client: str | None = None) -> bool:
+        """Whether a lasting fault kept the bytes of a client from passing in time; see `Lasting.hindered`."""
+        return self._hindrances.hindered(start, seconds, on=on, client=client)
+
+    def calm(self, since: Entry, seconds: float, client: str | None) -> Entry | None:
+        """From where on nothing hindered a client for so many seconds; None when something did to the end."""
+        return self._hindrances.calm(since, seconds, client)
+
+    def delayed(self, start: Entry, end: Entry, client: str | None = None) -> bool:
+        """Whether the bytes of a client may have come later than they were sent, between two entries or before."""
+        return self._delays.hindered(start, self.between(start, end), client=client)
+
+    @property
+    def still_hindered(self) -> bool:
+        """Whether a fault that keeps bytes from passing lasts to the end of the trace."""
+        return self._hindrances.unending
+
+    def act(self, after: Entry, client: str | None) -> Entry | None:
+        """Where something was next done to a client on purpose, after an entry, that does not last."""
+        lists = (self._acts.get(name, []) for name in (client, None)) if client is not None else (self._all_acts,)
+        found = (following(acts, after) for acts in lists)
+        return min((each for each in found if each), key=lambda entry: entry.seq, default=None)
+
+    @cached_property
+    def _all_acts(self) -> Sequence[Entry]:
+        return [at.entry for at in self.events(Fault) if not hinders(at.event)]
+
+    @cached_property
+    def _acts(self) -> dict[str | None, list[Entry]]:
+        acts: dict[str | None, list[Entry]] = {}
+        for entry in self._all_acts:
+            acts.setdefault(self.fleet.of(entry.event), []).append(entry)
+        return acts
 
     # Frames to the client
 
@@ -161,10 +209,21 @@ class History(Timeline):
         message = self.heard(delivery.out) if delivery.out else None
         if not isinstance(message, Push) or delivery.spoiled or message.id != delivery.id or message.topic is None:
             return None
+        if self.changed(delivery):
+            return None
         conversation = self.conversations[delivery.connection]
         # Where the trace begins later, it does not show what was given out before.
         known = message.token if not conversation.handshakes else conversation.knows(message.token, delivery.sent)
         return message if known else None
+
+    def changed(self, delivery: Delivery) -> bool:
+        """Whether a fault made something else of a push than the service meant: of a field, or of bytes on the way."""
+        if self.corruption.of(delivery.connection, delivery.pushed.entry, "downstream"):
+            return True
+        fault = self.last_before(Fault, delivery.out.entry) if delivery.out else None
+        if fault is None or fault.event.name != "corrupt_field":
+            return False
+        return fault.event.target == delivery.connection and fault.seq > delivery.pushed.seq
 
     def plain(self, delivery: Delivery) -> bool:
         """Whether there was nothing odd about its frame, so that it excuses nobody."""
@@ -176,17 +235,23 @@ class History(Timeline):
     # Handshakes
 
     @cached_property
-    def failed_starts(self) -> Sequence[Entry]:
-        """Where the application was told that the client could not start, in order."""
-        return [at.entry for at in self.events(ClientError) if at.event.op == "start"]
+    def failed_starts(self) -> dict[str, list[Entry]]:
+        """By client, where the application was told that it could not start, in order."""
+        found: dict[str, list[Entry]] = {}
+        for at in self.events(ClientError):
+            if at.event.op == "start":
+                found.setdefault(at.event.client, []).append(at.entry)
+        return found
 
     @cached_property
     def _unreachable(self) -> Sequence[Entry]:
         return [at.entry for at in self.events(Fault) if at.event.name == "unreachable"]
 
-    def failed_start(self, after: Entry) -> Entry | None:
-        """Where the application was next told, after an entry, that the client could not start."""
-        return following(self.failed_starts, after)
+    def failed_start(self, after: Entry, client: str | None) -> Entry | None:
+        """Where the application was next told, after an entry, that a client could not start; any when it is None."""
+        lists = self.failed_starts.values() if client is None else [self.failed_starts.get(client, [])]
+        found = (following(entries, after) for entries in lists)
+        return min((each for each in found if each), key=lambda entry: entry.seq, default=None)
 
     def unreachable(self, after: Entry) -> Entry | None:
         """Where the service was next taken away on purpose, after an entry."""
@@ -252,7 +317,7 @@ class History(Timeline):
             return
         for reading, value in misreadings(message).items():
             witness = self.surplus(value) if value in self._by_id else self.naming.last_named.get(value)
-            if witness and witness.seq > life.deliveries[0].pushed.seq:
+            if witness and witness.seq > life.deliveries[0].pushed.seq and not self.corruption.misled(witness):
                 yield Misreading(reading=reading, value=value, witness=witness)
 
     def surplus(self, value: int) -> Entry | None:
@@ -272,6 +337,15 @@ class History(Timeline):
         if early or len(confirms) > due:
             return (early or confirms)[-1].entry
         return None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the trace shows all that happened from the beginning of the run on."""
+        return self.trace.world != "recorded" and bool(self.trace.entries) and self.trace.entries[0].seq == 1
+
+    def meant(self, value: int | None) -> Life | None:
+        """The message that was handed out and that a client means by an id, be it by a lossy reading."""
+        return self._reader.meant(value)
 
     def life(self, value: int) -> Life | None:
         """The message with this id, if one was produced."""

@@ -32,7 +32,8 @@ def long_ids_are_confirmed_exactly(history: History) -> Iterator[Finding]:
     survived: set[str] = set()
     for delivery in history.deliveries:
         readings = set(misreadings(delivery.id))
-        wrong, death = history.misread(delivery.id), history.death(delivery.pushed.entry)
+        wrong = history.misread(delivery.id)
+        death = history.death(delivery.pushed.entry, history.fleet.owner(delivery.connection))
         if not readings:
             continue
         if confirm := delivery.confirmed_by:
@@ -129,6 +130,8 @@ def user_ids_survive(history: History) -> Iterator[Finding]:
     for delivery in history.deliveries:
         sent = delivery.produced.event.user_id
         if sent is None or delivery.received is None or delivery.spoiled or not misreadings(sent):
+            continue
+        if history.changed(delivery):
             continue
         got = None if history.naming.mistaken_for(delivery.id) else delivery.received.event.user_id
         if got == sent:

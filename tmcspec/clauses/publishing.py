@@ -38,12 +38,14 @@ def success_is_told_after_the_sendack(history: History) -> Iterator[Finding]:
     publications = Publications(history)
     for publication in publications.sent:
         sent, report, ack = publication.entry, publication.report, publication.known
+        if history.corruption.ever(publication.said.connection):
+            continue
         if report and report.event.ok and ack is None:
             yield broken(f"{_named(publication)} was told as a success before its SENDACK came", sent, report.entry)
         elif ack is None or ack.refused:
             continue  # what was not accepted is the matter of PUB-2
         elif report is None:
-            if why := _never_told(history, ack.entry):
+            if why := _never_told(history, publication, ack.entry):
                 yield broken(f"{_named(publication)} was accepted and the application not told; {why}", ack.entry)
         elif not report.event.ok:
             if _must_know(history, publication, ack, report.entry):
@@ -51,7 +53,8 @@ def success_is_told_after_the_sendack(history: History) -> Iterator[Finding]:
         elif history.trace.world == "simulated" or history.between(sent, ack.entry) >= TELLING_DELAY:
             yield held(sent, ack.entry, report.entry)
     # Where the trace begins later, it does not show what was sent before.
-    if all(conversation.opened for conversation in history.conversations.values()):
+    complete = all(conversation.opened for conversation in history.conversations.values())
+    if complete and not history.corruption:
         for report in publications.lonely:
             yield broken(
                 f"a publish about {show(report.event.topic)} was told as a success and never sent", report.entry
@@ -73,11 +76,11 @@ def failure_is_told(history: History) -> Iterator[Finding]:
     """
     for publication in Publications(history).sent:
         sent, report, ack = publication.entry, publication.report, publication.known
-        if ack and not ack.refused:
+        if (ack and not ack.refused) or history.corruption.ever(publication.said.connection):
             continue
         if report is None:
             what = "was refused" if ack else "was not answered"
-            if why := _never_told(history, ack.entry if ack else sent, dying=ack is not None):
+            if why := _never_told(history, publication, ack.entry if ack else sent, dying=ack is not None):
                 yield broken(f"{_named(publication)} {what} and the application not told; {why}", sent)
         elif not report.event.ok:
             yield held(sent, report.entry)
@@ -151,14 +154,16 @@ def _named(publication: Publication) -> str:
     return f"the publish with flag {publication.publish.flag}"
 
 
-def _never_told(history: History, since: Entry, *, dying: bool = False) -> str | None:
+def _never_told(history: History, publication: Publication, since: Entry, *, dying: bool = False) -> str | None:
     """Why an application will not be told any more what became of a publish; None while it may be, or when it has
-    itself stopped the client. Whether a death in the meantime is a sign, the caller knows.
+    itself stopped the client. Whether a death in the meantime is a sign, the caller knows. That no answer came needs
+    nobody else to be told.
     """
-    ends = [history.first_after(ClientStopped, since), None if dying else history.death(since)]
+    client = history.fleet.owner(publication.said.connection)
+    ends = [history.fleet.first_after(ClientStopped, since, client), None if dying else history.death(since, client)]
     if any(end and history.between(since, end.entry) < history.trace.patience for end in ends):
         return None
-    return history.overdue(since)
+    return history.overdue(since, client=client, alone=publication.ack is None)
 
 
 def _must_know(history: History, publication: Publication, ack: Ack, told: Entry) -> bool:
@@ -167,4 +172,6 @@ def _must_know(history: History, publication: Publication, ack: Ack, told: Entry
     """
     ended = publication.ended is not None and publication.ended.seq < told.seq
     in_time = history.between(publication.entry, ack.entry) <= IN_TIME
+    if history.hindered(publication.entry, history.between(publication.entry, told), on=publication.said.connection):
+        return False
     return history.trace.world == "simulated" and history.measured and in_time and not ended

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
-from itertools import accumulate
 from math import inf
 
 from tmcspec.clauses.deliveries import Delivery
@@ -23,14 +22,19 @@ class Workload:
 
     def __init__(self, history: History) -> None:
         self._history = history
-        # For each delivery: where the client first shows that it took it or a later one.
-        taken = [_taken(delivery) for delivery in reversed(history.deliveries)]
-        self._taken = list(accumulate(taken, min))[::-1]
+        # By client: its deliveries, last first, and for each where it first shows that it took it or a later one.
+        self._deliveries: dict[str | None, list[int]] = {}
+        self._taken: dict[str | None, list[float]] = {}
+        for delivery in reversed(history.deliveries):
+            for client in {history.fleet.owner(delivery.connection), None}:
+                taken = self._taken.setdefault(client, [])
+                taken.append(min(_taken(delivery), taken[-1] if taken else inf))
+                self._deliveries.setdefault(client, []).append(-delivery.pushed.seq)
 
-    def went_on(self, since: Entry, until: Entry) -> bool:
-        """Whether the client took a message between two entries that was pushed between them."""
-        index = bisect_right(self._history.deliveries, since.seq, key=lambda delivery: delivery.pushed.seq)
-        return index < len(self._taken) and self._taken[index] < until.seq
+    def went_on(self, client: str | None, since: Entry, until: Entry) -> bool:
+        """Whether a client, or any when it is None, took a message between two entries that was pushed between them."""
+        index = bisect_left(self._deliveries.get(client, []), -since.seq)
+        return index > 0 and self._taken[client][index - 1] < until.seq
 
     def behind_one_slow(self) -> Iterator[tuple[Delivery, Delivery]]:
         """A delivery whose handler is slow, and the next one on the same connection, when no other slow handler is at
