@@ -21,6 +21,7 @@ from tmcspec.events import (
     Fault,
     Handled,
     Healed,
+    Id,
     Pushed,
     Received,
     Refused,
@@ -226,10 +227,11 @@ class _Known:
 
     def __init__(self, history: History) -> None:
         self._history = history
-        # Where each id was first handed out, whatever is known of it.
+        # Where each id was first handed out, whatever is known of it, and those that a fault had put into a push.
         self._handed: dict[int, Entry] = {}
         handed = [(at.seq, at.event.message, at.entry) for at in history.events(Pushed)]
         handed += [(at.seq, at.event.message, at.entry) for at in history.events(Consumed)]
+        handed += [(entry.seq, Id(message), entry) for entry, message in history.strays]
         for _, message, entry in sorted(handed, key=lambda each: each[0]):
             self._handed.setdefault(message, entry)
         # By client: the queues of its connections; None for those that may be anybody's.
