@@ -385,6 +385,34 @@ def test_whoever_was_told_late_must_take_what_comes_then(story: Story) -> Eviden
     return (ignored,)
 
 
+def closes_on(story: Story, *, after: float, used: bool = False) -> Evidence:
+    """The client closes a connection right after a push, some seconds after it asked."""
+    story.connects()
+    story.wait(after)
+    story.accepts()
+    if used:
+        story.pull()
+    pushed = story.push(7, CHINESE)
+    story.close("client")
+    story.wait(1000)
+    return (pushed,)
+
+
+@leaves_open("FRM-7")
+def test_whoever_gave_up_just_before_the_answer_need_not_take_what_came_with_it(story: Story) -> None:
+    closes_on(story, after=10)
+
+
+@violates("FRM-7", "7 did not reach the handler; 1000.0 s passed")
+def test_nobody_gives_up_so_soon(story: Story) -> Evidence:
+    return closes_on(story, after=1)
+
+
+@violates("FRM-7", "7 did not reach the handler; 1000.0 s passed")
+def test_whoever_used_an_answer_had_not_given_up(story: Story) -> Evidence:
+    return closes_on(story, after=10, used=True)
+
+
 @violates("HSK-9", "still waiting for a CONNECTACK; 100.0 s passed")
 def test_a_connectack_that_was_dropped_is_given_up_like_one_that_was_never_sent(story: Story) -> Evidence:
     asked = story.connects()

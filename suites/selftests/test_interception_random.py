@@ -106,6 +106,7 @@ def survives(faults: Sequence[FrameFault], seed: int) -> None:
             await stage.wait(7)
             if number % 3 == 1:
                 await stage.publish()
+                stage.do(lambda service, now: service.abort(now=now))
         stage.do(lambda service, now: service.clear_faults(now))
         for _ in range(10):
             await stage.pass_time(400)

@@ -31,6 +31,9 @@ from tmcspec.messages import ClientMessage, ConnectAck, MessageError, ServiceMes
 from tmcspec.routing import Environment
 from tmcspec.trace import Entry, Trace
 
+#: Seconds that every client waits for a CONNECTACK, less what timers fire early (observed: Java waits 5 s, C# 10 s).
+LEAST_PATIENCE = 4.5
+
 
 class QueueName(NamedTuple):
     """One group of one app in one environment: what shares messages (S3), and nothing else does (S18)."""
@@ -203,9 +206,19 @@ def read_conversations(trace: Trace) -> dict[str, Conversation]:
         _read(conversations[name], entry, event)
     for conversation in conversations.values():
         for handshake in conversation.handshakes:
-            if handshake.succeeded and handshake.told and (token := handshake.token):
-                conversation.tokens.setdefault(token, handshake.told)
+            told, token = handshake.told, handshake.token
+            if told and token and handshake.succeeded and not _came_too_late(conversation, handshake, told):
+                conversation.tokens.setdefault(token, told)
     return conversations
+
+
+def _came_too_late(conversation: Conversation, handshake: Handshake, told: Entry) -> bool:
+    """Whether the client had given up waiting for an answer when it came: it closed the connection and made no use of
+    it. One that came soon was not too late for anybody.
+    """
+    closed = conversation.closed
+    gave_up = closed is not None and closed.event.by == "client" and handshake.use is None
+    return gave_up and told.time - handshake.connect.entry.time >= LEAST_PATIENCE
 
 
 def _read(conversation: Conversation, entry: Entry, event: Event) -> None:
