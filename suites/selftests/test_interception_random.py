@@ -111,7 +111,7 @@ def survives(faults: Sequence[FrameFault], seed: int) -> None:
         for _ in range(10):
             await stage.pass_time(400)
         assert stage.do(lambda service, now: service.unsettled(APP_KEY)) == 0
-        assert len(stage.connections()) == 1
+        assert await stage.until(lambda: bool(stage.connections()), within=60)
 
     setting = Setting(
         world="simulated",
