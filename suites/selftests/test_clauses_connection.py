@@ -216,6 +216,131 @@ def test_attempts_of_the_application_are_its_own(story: Story) -> None:
     story.open()
 
 
+# Faults and fleets
+
+
+@passes("CON-1", times=1)
+def test_the_seconds_count_from_the_end_of_what_kept_a_client_away(story: Story) -> None:
+    story.connect(client="a")
+    story.fault("down")
+    story.close("fault")
+    story.wait(100)
+    story.heals("down")
+    story.wait(10)
+    story.fault("refuse_upgrade", "a")
+    story.wait(100)
+    story.heals("refuse_upgrade", "a")
+    story.wait(59)
+    story.connect(client="a")
+
+
+@violates("CON-1", "the client was not back; 60.0 s passed")
+def test_a_client_that_is_not_back_after_an_outage(story: Story) -> Evidence:
+    story.connect(client="a")
+    story.fault("down")
+    closed = story.close("fault")
+    story.wait(100)
+    story.attempts("a")
+    healed = story.heals("down")
+    story.wait(60)
+    return closed, healed
+
+
+@violates("CON-1", "the client was back only after 61.0 s")
+def test_a_client_that_is_back_too_late_after_an_outage(story: Story) -> Evidence:
+    story.connect(client="a")
+    closed = story.close("service")
+    story.wait(10)
+    story.fault("restart")
+    story.wait(5)
+    healed = story.heals("restart")
+    story.wait(61)
+    story.connect(client="a")
+    return closed, healed, story.last(Accepted)
+
+
+@leaves_open("CON-1")
+def test_an_outage_that_lasts_excuses_to_the_end(story: Story) -> None:
+    story.connect(client="a")
+    story.fault("silent_accept", "a")
+    story.close("fault")
+    story.wait(3600)
+
+
+@violates("CON-1", "the client was not back; 60.0 s passed", times=1)
+def test_that_others_are_back_or_hindered_or_stopped_does_not_excuse(story: Story) -> Evidence:
+    story.connect(client="a")
+    story.connect(client="b")
+    closed = story.close("service", on="c1")
+    story.fault("down", "b")
+    story.fault("abort", "c2")
+    story.connect(client="b")
+    story.stopped(client="b")
+    story.wait(60)
+    return (closed,)
+
+
+@leaves_open("CON-1")
+def test_a_client_of_several_that_was_stopped_need_not_come_back(story: Story) -> None:
+    story.connect(client="a")
+    story.connect(client="b")
+    story.stopped(client="a")
+    story.close("service", on="c1")
+    story.wait(60)
+
+
+@passes("CON-3", times=2)
+def test_each_client_has_attempts_of_its_own(story: Story) -> None:
+    for client in ("a", "b", "a", "b"):
+        story.open(client=client)
+        story.close("client")
+        story.wait(0.5)
+
+
+@violates("CON-3", "0.200 s between two attempts", times=3)
+def test_a_client_that_hammers_while_nobody_is_there(story: Story) -> Evidence:
+    story.fault("down")
+    story.attempts("a")
+    story.wait(1)
+    first = story.attempts("a")
+    story.attempts("b")
+    story.wait(0.2)
+    second = story.attempts("a")
+    story.wait(1)
+    story.heals("down")
+    story.open(client="a")
+    return first, second
+
+
+@leaves_open("CON-3")
+def test_a_client_that_its_application_started_again_begins_anew(story: Story) -> None:
+    story.open(client="a")
+    story.close("client")
+    story.stopped(client="a")
+    story.open(client="a")
+    story.close("client")
+    story.error("start", client="a")
+    story.open(client="a")
+    story.open(client="b")
+
+
+@violates("CON-3", "0.000 s between two attempts")
+def test_that_another_client_was_started_again_does_not_excuse(story: Story) -> Evidence:
+    first = story.open(client="a")
+    story.close("client")
+    story.stopped(client="b")
+    story.error("start", client="b")
+    return first, story.open(client="a")
+
+
+@leaves_open("CON-3")
+def test_attempts_that_came_late_may_have_been_apart(story: Story) -> None:
+    story.fault("latency", "a", "delay=2")
+    story.open(client="a")
+    story.close("client")
+    story.open(client="a")
+
+
 def test_two_thousand_reconnections_are_judged_one_by_one() -> None:
     story = Story()
     for _ in range(2000):

@@ -340,11 +340,6 @@ class History(Timeline):
             return (early or confirms)[-1].entry
         return None
 
-    @property
-    def complete(self) -> bool:
-        """Whether the trace shows all that happened from the beginning of the run on."""
-        return self.trace.world != "recorded" and bool(self.trace.entries) and self.trace.entries[0].seq == 1
-
     def meant(self, value: int | None) -> Life | None:
         """The message that was handed out and that a client means by an id, be it by a lossy reading."""
         return self._reader.meant(value)

@@ -92,6 +92,7 @@ class Pointer:
                 case Produced() as event:
                     self._produced(entry, event)
                 case Pushed() | Consumed() as event:
+                    self._count(entry)
                     if message := self._messages.get(event.message):
                         yield from self._handed_out(message, entry)
                 case Failed() as event:
@@ -115,12 +116,15 @@ class Pointer:
         if message := self._messages.pop(id, None):
             message.turn += 1
 
+    def _count(self, entry: Entry) -> None:
+        """A request got a message, be it one of whose production the trace does not tell."""
+        if isinstance(entry.event, Consumed):
+            request = self._history.requests.get(entry.event.request, entry.seq)
+            if request:
+                self._got[request.at.seq] = self._got.get(request.at.seq, 0) + 1
+
     def _handed_out(self, message: _Message, entry: Entry) -> Iterator[Finding]:
         before, by_http = message.handed, isinstance(entry.event, Consumed)
-        if isinstance(entry.event, Consumed) and (
-            request := self._history.requests.get(entry.event.request, entry.seq)
-        ):
-            self._got[request.at.seq] = self._got.get(request.at.seq, 0) + 1
         # Twice on connections is the matter of RDL-1 alone.
         if before and (by_http or isinstance(before.event, Consumed)) and entry.time < before.time + YOUNG:
             gap = entry.time - before.time

@@ -1,7 +1,8 @@
 """What the operator of a service had set, as the trace tells it: flow values, modes, and how long messages are kept.
 
-What was in force before the first event about it is not known. It is taken for what the official document describes
-without saying more: no flow value, push mode, and 24 hours.
+In a run, what was in force before the first event about it is what the official document describes without saying
+more: no flow value, push mode, and 24 hours. Where a trace begins later than what it tells of, that is not known, and
+messages may have been held back.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Settings:
         self._timeline = timeline
         # By group: from when messages were held back, in order, and until when they were, of those times so far.
         self._held_back: dict[Group, tuple[list[float], list[float]]] = {}
+        self._known = timeline.complete
         for group, spans in _Reader(timeline).spans.items():
             spans.sort()
             self._held_back[group] = [start for start, _ in spans], list(accumulate((end for _, end in spans), max))
@@ -41,7 +43,7 @@ class Settings:
         """
         starts, ends = self._held_back.get((app_key, group), ([], []))
         index = bisect_right(starts, end)
-        return index == 0 or ends[index - 1] < start
+        return ends[index - 1] < start if index else self._known
 
     def retention_ends(self, births: Sequence[Entry]) -> list[float]:
         """When the retention of each message is over, in service time.
@@ -83,6 +85,10 @@ class _Reader:
         self._limited: dict[Group, float] = {}
         self._pulled: dict[Group, float] = {}
         moments: list[_Setting] = [*timeline.events(FlowSet), *timeline.events(ModeSet), *timeline.events(GroupDeleted)]
+        if not timeline.complete:
+            for at in moments:
+                self._limited.setdefault((at.event.app_key, at.event.group), 0.0)
+                self._pulled.setdefault((at.event.app_key, at.event.group), 0.0)
         for at in sorted(moments, key=lambda at: at.seq):
             self._read(at.event, at.time)
         for since in (self._limited, self._pulled):

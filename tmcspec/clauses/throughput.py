@@ -36,7 +36,9 @@ class Throughput:
         self.complete = True
         timers = Timers()
         # A flow value is set for a group in all environments.
-        groups = dict.fromkeys((at.event.app_key, at.event.group) for at in history.events(FlowSet))
+        # How many connections share it is only known of those that were opened since the trace began.
+        set_for = history.events(FlowSet) if history.complete else ()
+        groups = dict.fromkeys((at.event.app_key, at.event.group) for at in set_for)
         entries = history.trace.entries if groups else ()
         self._meters = {
             QueueName(app_key, group, environment): Meter(timers, entries[0])

@@ -71,6 +71,11 @@ class Timeline:
         """Whether seconds of client time were measured. Judges that compare them must ask; `left` never runs out."""
         return self.trace.client_clock
 
+    @property
+    def complete(self) -> bool:
+        """Whether the trace shows all that happened, from the beginning of a run on."""
+        return self.trace.world != "recorded" and bool(self.trace.entries) and self.trace.entries[0].seq == 1
+
     def client_time(self, entry: Entry) -> float:
         """When `entry` happened by the client's clock: service time without the seconds it was moved by hand; 0 where
         client time was not measured.
