@@ -1,0 +1,299 @@
+"""Shrinking finds what a person would have written down: the exact plan, for failures whose cause is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+import pytest
+
+from tmcfakes.faults import Abort, Close, Down, LastingFault, Latency, PlannedFault, Refuse, Restart, Timeout
+from tmcspec.ids import misreadings
+from tmcspec.instruction import Instruction
+from tmcsuites.chaos.draw import draw_plan
+from tmcsuites.chaos.plan import QUIET, ClientPlan, MessagePlan, Plan, PlanError, UserPlan
+from tmcsuites.chaos.search import size
+from tmcsuites.chaos.shrink import shrink
+
+Fails: TypeAlias = Callable[[Plan], bool]
+
+
+def message(at: float = 0.0, id: int = 1, **members: object) -> MessagePlan:
+    return MessagePlan(at=at, id=id, **members)  # type: ignore[arg-type]
+
+
+CLIENT = ClientPlan(name="client-1")
+SMALLEST = Plan(seconds=1.0, quiet=0.0)
+
+
+# Failures, by what a client would have to do wrong
+
+
+def any_message(plan: Plan) -> bool:
+    """Whatever is consumed."""
+    return bool(plan.clients and plan.messages)
+
+
+def nothing_at_all(plan: Plan) -> bool:
+    """Merely being there."""
+    return True
+
+
+def never_settled(plan: Plan) -> bool:
+    """What is owed in the end."""
+    return any_message(plan) and plan.quiet >= 600
+
+
+def handler_failed(plan: Plan) -> bool:
+    """A handler that reports a failure."""
+    return any(each.told.outcome == "fail" for each in plan.messages)
+
+
+def handler_slow(plan: Plan) -> bool:
+    """A handler that takes more than 2.5 seconds."""
+    return any(each.told.delay > 2.5 for each in plan.messages)
+
+
+def first_token(plan: Plan) -> bool:
+    """A message after tokens were forgotten."""
+    forgets = [each for each in plan.faults if isinstance(each, Restart) and not each.keeps_tokens]
+    return any(fault.end < each.at for fault in forgets for each in plan.messages if plan.clients)
+
+
+def lost_queue(plan: Plan) -> bool:
+    """A connection that is closed while a handler works."""
+    closes = [each for each in plan.faults if isinstance(each, Abort | Close | Restart | Down)]
+    working = [(each.at, each.at + each.told.delay) for each in plan.messages]
+    return any(begin < each.at < end for each in closes for begin, end in working)
+
+
+def rounded_id(plan: Plan) -> bool:
+    """An id that a double does not hold."""
+    return any("double" in misreadings(each.id) and each.id != int(float(each.id)) for each in plan.messages)
+
+
+def collision(plan: Plan) -> bool:
+    """Two ids that are one double."""
+    return len({float(each.id) for each in plan.messages}) < len(plan.messages)
+
+
+def long_silence(plan: Plan) -> bool:
+    """A black hole of more than 90 seconds."""
+    return any(isinstance(each, Timeout) and (each.duration or 0) > 90.2 for each in plan.faults)
+
+
+def two_clients(plan: Plan) -> bool:
+    """Two clients of a group, one of them alone in trouble."""
+    groups = {each.name: each.group for each in plan.clients}
+    return any(
+        each.target in groups and list(groups.values()).count(groups[each.target]) > 1
+        for each in plan.faults
+        if isinstance(each, Latency)
+    )
+
+
+def about_a_user(plan: Plan) -> bool:
+    """A message about a user in a group."""
+    groups = {each.nick: each.group for each in plan.users}
+    return any(groups.get(each.nick or "", "default") != "default" for each in plan.messages)
+
+
+def restarted(plan: Plan) -> bool:
+    """A client that was restarted twice."""
+    return any(len(each.restarts) > 1 for each in plan.clients)
+
+
+def many(plan: Plan) -> bool:
+    """Eleven messages."""
+    return len(plan.messages) > 10
+
+
+def unlucky(plan: Plan) -> bool:
+    """One seed, and no other."""
+    return plan.seed == 12
+
+
+def refusals(plan: Plan) -> bool:
+    """Two refusals within an hour: more than one thing, and their distance."""
+    times = [each.at for each in plan.faults if isinstance(each, Refuse)]
+    return any(0 < two - one < 20_000 for one in times for two in times)
+
+
+#: What must be found, whatever the day was that failed. There are clients only where they matter.
+FOUND: list[tuple[Fails, Plan]] = [
+    (nothing_at_all, SMALLEST),
+    (any_message, replace(SMALLEST, clients=(CLIENT,), messages=(message(),))),
+    (never_settled, replace(SMALLEST, quiet=QUIET, clients=(CLIENT,), messages=(message(),))),
+    (handler_failed, replace(SMALLEST, messages=(message(told=Instruction(outcome="fail")),))),
+    (handler_slow, replace(SMALLEST, messages=(message(told=Instruction(delay_ms=2501)),))),
+    (first_token, replace(SMALLEST, seconds=6.0, clients=(CLIENT,), messages=(message(6.0),), faults=(Restart(),))),
+    (
+        lost_queue,
+        replace(SMALLEST, messages=(message(told=Instruction(delay_ms=1001)),), faults=(Abort(at=1.0),)),
+    ),
+    (rounded_id, replace(SMALLEST, messages=(message(id=2**53 + 1),))),
+    (collision, replace(SMALLEST, messages=(message(id=2**53), message(id=2**53 + 1)))),
+    (long_silence, replace(SMALLEST, seconds=91.0, faults=(Timeout(duration=91.0),))),
+    (
+        two_clients,
+        replace(
+            SMALLEST,
+            clients=(CLIENT, ClientPlan(name="client-2")),
+            faults=(Latency(target="client-1", delay=0.0, duration=1.0),),
+        ),
+    ),
+    (
+        about_a_user,
+        replace(SMALLEST, users=(UserPlan(nick="shop-1", group="group-2"),), messages=(message(nick="shop-1"),)),
+    ),
+    (restarted, replace(SMALLEST, clients=(ClientPlan(name="client-1", restarts=(0.0, 0.0)),))),
+    (many, replace(SMALLEST, messages=tuple(message(id=number) for number in range(1, 12)))),
+    (unlucky, replace(SMALLEST, seed=12)),
+    (refusals, replace(SMALLEST, faults=(Refuse(), Refuse(at=1.0)))),
+]
+
+every_failure = pytest.mark.parametrize(
+    ("fails", "found"), [pytest.param(*each, id=each[0].__name__) for each in FOUND]
+)
+
+
+def days(fails: Fails) -> list[Plan]:
+    """Two days that fail."""
+    drawn = (draw_plan(seed, hours=24, clients=4, messages=300) for seed in range(12, 200))
+    failing = (plan for plan in drawn if fails(plan))
+    return [plan for plan, _ in zip(failing, range(2 if fails is not unlucky else 1), strict=False)]
+
+
+def without_names(plan: Plan) -> Plan:
+    """Which user or target was left, and of what kind a fault was, is the day's choice where it does not matter."""
+    names = {user.nick: f"shop-{place}" for place, user in enumerate(plan.users, 1)}
+    groups = {each.group: "group-2" for each in plan.users if each.group != "default"}
+    return replace(
+        plan,
+        users=tuple(
+            replace(each, nick=names[each.nick], group=groups.get(each.group, each.group)) for each in plan.users
+        ),
+        messages=tuple(replace(each, nick=each.nick and names[each.nick]) for each in plan.messages),
+        faults=tuple(map(plain, plan.faults)),
+    )
+
+
+def plain(fault: PlannedFault) -> PlannedFault:
+    return replace(fault, target="client-1") if fault.target != "*" else fault
+
+
+@every_failure
+def test_what_is_found_is_what_a_person_would_have_written_down(fails: Fails, found: Plan) -> None:
+    shrunk = [shrink(day, fails).plan for day in days(fails)]
+    assert shrunk, "no day fails like this"
+    assert [without_names(plan).dumps() for plan in shrunk] == [found.dumps()] * len(shrunk)
+
+
+@every_failure
+def test_what_is_found_fails_and_is_smaller_and_its_own(fails: Fails, found: Plan) -> None:
+    for day in days(fails):
+        first = shrink(day, fails)
+        assert fails(first.plan)
+        assert size(first.plan) <= size(day)
+        assert not first.exhausted
+        assert shrink(day, fails) == first
+        assert shrink(first.plan, fails).plan == first.plan
+
+
+@every_failure
+def test_no_plan_is_tried_twice_and_none_that_is_not_one(fails: Fails, found: Plan) -> None:
+    tried: list[Plan] = []
+
+    def asked(plan: Plan) -> bool:
+        tried.append(plan)
+        assert Plan.loads(plan.dumps()) == plan
+        return fails(plan)
+
+    shrunk = shrink(days(fails)[0], asked)
+    assert len(set(tried)) == len(tried) == shrunk.tried <= 250
+
+
+def test_each_step_is_smaller_than_the_one_before() -> None:
+    steps: list[Plan] = []
+    (day, _) = days(first_token)
+    shrunk = shrink(day, first_token, progress=steps.append)
+    sizes = [size(plan) for plan in (day, *steps)]
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert len(sizes) > 3
+    assert steps[-1] == shrunk.plan
+
+
+@pytest.mark.parametrize("limit", [1, 2, 10, 30])
+def test_a_limit_of_tries_is_kept_and_what_was_found_until_then_fails(limit: int) -> None:
+    tried: list[Plan] = []
+    (day, _) = days(lost_queue)
+    shrunk = shrink(day, lambda plan: bool(tried.append(plan)) or lost_queue(plan), limit=limit)
+    assert shrunk.tried == len(tried) == limit
+    assert shrunk.exhausted
+    assert lost_queue(shrunk.plan)
+
+
+def test_a_clock_that_is_as_small_as_it_can_be_is_left_alone() -> None:
+    assert shrink(SMALLEST, nothing_at_all).plan == SMALLEST
+
+
+def test_a_fault_that_needs_more_than_it_has_by_default_keeps_as_little_as_possible() -> None:
+    def fails(plan: Plan) -> bool:
+        return any(isinstance(each, LastingFault) and (each.duration or 0) > 0.25 for each in plan.faults)
+
+    plan = Plan(seconds=60.0, faults=(Latency(at=3.217, duration=20.5, delay=0.125, jitter=0.1, target="client-9"),))
+    assert shrink(plan, fails).plan == replace(SMALLEST, faults=(Latency(duration=1.0, delay=0.0),))
+
+
+def test_what_must_be_less_than_a_second_is_said_in_tenths() -> None:
+    def fails(plan: Plan) -> bool:
+        return any(0.3 <= each.at < 1 for each in plan.messages)
+
+    plan = Plan(seconds=60.0, messages=(message(0.875, id=7),))
+    assert shrink(plan, fails).plan == replace(SMALLEST, messages=(message(0.3),))
+
+
+def test_a_plan_that_does_not_fail_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not fail"):
+        shrink(SMALLEST, any_message)
+
+
+def test_a_limit_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be 1 or more, not 0"):
+        shrink(SMALLEST, nothing_at_all, limit=0)
+
+
+def test_an_error_of_the_suite_is_no_failure_of_the_plan() -> None:
+    def fails(plan: Plan) -> bool:
+        if not plan.messages:
+            raise RuntimeError("the suite is broken")
+        return True
+
+    with pytest.raises(RuntimeError, match="the suite is broken"):
+        shrink(replace(SMALLEST, messages=(message(),)), fails)
+
+
+def test_the_size_counts_what_must_be_followed_before_what_is_odd() -> None:
+    with pytest.raises(PlanError):
+        Plan(faults=(Latency(delay=1),))
+    several = [
+        SMALLEST,
+        replace(SMALLEST, seconds=2.0),
+        replace(SMALLEST, seed=1),
+        replace(SMALLEST, seconds=1.5),
+        replace(SMALLEST, clients=(CLIENT,)),
+        replace(SMALLEST, clients=(ClientPlan(name="anna"),)),
+        replace(SMALLEST, clients=(ClientPlan(name="client-1", restarts=(1,)),)),
+        replace(SMALLEST, messages=(message(),)),
+        replace(SMALLEST, messages=(message(id=2),)),
+        replace(SMALLEST, messages=(message(topic="taobao_item_ItemUpdate"),)),
+        replace(SMALLEST, messages=(message(told=Instruction(outcome="fail")),)),
+        replace(SMALLEST, messages=(message(told=Instruction(outcome="fail", reason="no stock")),)),
+        replace(SMALLEST, messages=(message(), message(id=2))),
+        replace(SMALLEST, faults=(Close(),)),
+        replace(SMALLEST, faults=(Close(target="client-1"),)),
+    ]
+    sizes = [size(plan) for plan in several]
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) >= len(sizes) - 1  # one odd member is as odd as another

@@ -1,0 +1,78 @@
+"""Makes a plan that fails as small as a person would make it.
+
+The passes go over it again and again, from coarse to fine, until none of them changes anything. The same plan and the
+same failure give the same result, and a result is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tmcsuites.chaos.passes import PASSES
+from tmcsuites.chaos.plan import Plan
+from tmcsuites.chaos.search import LimitReached, Search
+
+#: So many plans are tried. A failure with one cause needs some hundred, most of them short.
+TRIES = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shrunk:
+    """What shrinking came to.
+
+    Args:
+        plan: the smallest plan found; it fails.
+        tried: how many plans were tried.
+        exhausted: whether it ended because no more were allowed, so that there may be a smaller one near by.
+    """
+
+    plan: Plan
+    tried: int
+    exhausted: bool = False
+
+
+def shrink(
+    plan: Plan,
+    fails: Callable[[Plan], bool],
+    *,
+    limit: int = TRIES,
+    progress: Callable[[Plan], None] | None = None,
+) -> Shrunk:
+    """The smallest plan around that fails in the same way.
+
+    Args:
+        plan: one that fails.
+        fails: whether a plan does; must say the same of the same plan.
+        limit: how many plans are tried, >= 1.
+        progress: told of each smaller plan that fails.
+
+    Raises:
+        ValueError: the plan does not fail, or the limit is less than 1.
+
+    Example:
+        >>> from tmcsuites.chaos.draw import draw_plan
+        >>> day = draw_plan(7, hours=24, clients=4, messages=100)
+        >>> found = shrink(day, lambda plan: len(plan.messages) > 1).plan
+        >>> len(found.messages), len(found.clients), len(found.faults)
+        (2, 0, 0)
+    """
+    if limit < 1:
+        raise ValueError(f"the limit of plans to try must be 1 or more, not {limit!r}")
+    search = Search(plan, fails, limit=limit, progress=progress)
+    if not search.fails(plan):
+        raise ValueError("a plan that does not fail cannot be made smaller; was it played with the same client?")
+    try:
+        _to_a_fixed_point(search)
+    except LimitReached:
+        return Shrunk(plan=search.plan, tried=search.tried, exhausted=True)
+    return Shrunk(plan=search.plan, tried=search.tried)
+
+
+def _to_a_fixed_point(search: Search) -> None:
+    while True:
+        before = search.plan
+        for each in PASSES:
+            each(search)
+        if search.plan == before:
+            return
