@@ -17,6 +17,7 @@ MODULES = {
     "check": "tmcsuites.trace_commands",
     "clauses": "tmcsuites.trace_commands",
     "frame": "tmcsuites.frame_command",
+    "replay": "tmcsuites.replay_command",
     "run": "tmcsuites.run_command",
     "serve": "tmcsuites.serve_command",
     "simulate": "tmcsuites.simulate_command",

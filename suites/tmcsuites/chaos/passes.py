@@ -107,9 +107,13 @@ def each_sooner(search: Search) -> None:
 
 
 def shorter(search: Search) -> None:
-    """The quiet is there for clauses that say what must happen in the end; others need none."""
-    for quiet in (0.0, QUIET):
-        search.attempt(lambda quiet: replace(search.plan, quiet=quiet), quiet)
+    """The quiet is there for clauses that say what must happen in the end. Others need none, or merely some time, which
+    can be made shorter; quiet cannot, or it would not be what makes a client guilty.
+    """
+    plan = search.plan
+    for quiet, seconds in ((0.0, plan.seconds), (0.0, plan.seconds + plan.quiet), (QUIET, plan.seconds)):
+        if search.attempt(replace, plan, quiet=quiet, seconds=seconds):
+            break
     plan = search.plan
     least = max([1.0, *(float(math.ceil(time)) for time in _moments(plan))])
     search.lower(least, float(plan.seconds), lambda seconds: replace(plan, seconds=seconds))

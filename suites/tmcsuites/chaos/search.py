@@ -48,7 +48,7 @@ def size(plan: Plan) -> Size:
         len(plan.clients),
         len(plan.users),
         sum(len(client.restarts) for client in plan.clients),
-        misnamed + sum(_odd_members(part) for part in parts),
+        misnamed + (plan.quiet > 0) + sum(_odd_members(part) for part in parts),
         sum(map(_decimals, numbers)),
         abs(plan.seed) + sum(abs(message.id) for message in plan.messages),
         round(sum(map(abs, numbers)), 6),

@@ -1,0 +1,118 @@
+"""`tmcspec replay`: a saved counter-example once more."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tmcspec import trace_file
+from tmcspec.clauses import CLAUSES, Judgement, Level, judge_trace
+from tmcsuites.chaos.counterexample import CounterExample, CounterExampleError, load
+from tmcsuites.chaos.fleet import REFERENCE, FleetError, subject_of
+from tmcsuites.chaos.plan import Plan, PlanError
+from tmcsuites.chaos.play import play
+from tmcsuites.chaos.story import story
+from tmcsuites.report.words import visible
+from tmcsuites.verdict import ExitStatus
+
+#: Bytes of a file that are read: a plan of the largest size has some 30 MiB.
+FILE_LIMIT = 64 * 2**20
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--client", help="Another client than the file names: reference, or mutant:NAME.")
+@click.option("--trace", "trace_path", type=click.Path(path_type=Path), help="Writes down what happened.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def replay(file: Path, client: str | None, trace_path: Path | None, as_json: bool) -> None:
+    """Runs a saved counter-example again, and tells its story. FILE may also be a plan, which every clause judges.
+
+    Exit status: 1 when the clause is still broken (of a plan, any MUST), 0 when it is not any more, 4 when FILE is no
+    counter-example.
+
+    \b
+    Example:
+      tmcspec replay ACK-2.json
+    """
+    try:
+        found = load(_read(file))
+        example = found if isinstance(found, CounterExample) else None
+        who = client or (example.client if example else REFERENCE)
+        subject = subject_of(who)
+    except (CounterExampleError, PlanError, FleetError) as error:
+        raise click.UsageError(f"{file}: {visible(str(error))}") from None
+    plan = found.plan if isinstance(found, CounterExample) else found
+    logging.getLogger("tmcspec").addHandler(logging.NullHandler())  # what clients log is in the trace
+    trace = play(plan, subject)
+    clauses = [CLAUSES[example.clause]] if example else list(CLAUSES.values())
+    judgements = [each for each in judge_trace(trace, clauses) if each.violations]
+    if trace_path:
+        try:
+            trace_file.save(trace, trace_path)
+        except OSError as error:
+            raise click.UsageError(f"--trace {trace_path}: {error.strerror}") from None
+    broken = any(example or each.clause.level is Level.MUST for each in judgements)
+    lines = story(plan, trace, judgements, again=_again(example, file, client))
+    if as_json:
+        click.echo(json.dumps(_report(example, who, plan, judgements, lines, broken=broken), indent=1))
+    else:
+        click.echo("\n".join([*lines, "", _verdict(example, who, broken=broken)]))
+    sys.exit(ExitStatus.FAILURE if broken else ExitStatus.OK)
+
+
+def _read(path: Path) -> str:
+    """The text of a file. Raises UsageError: it cannot be read, is no text, or is too large."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_LIMIT + 1)
+        text = data.decode()
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{path}: no UTF-8 text: {error.reason} at byte {error.start}") from None
+    if len(data) > FILE_LIMIT:
+        raise click.UsageError(f"{path}: larger than {FILE_LIMIT // 2**20} MiB")
+    return text
+
+
+def _again(example: CounterExample | None, file: Path, client: str | None) -> list[str]:
+    """The commands that show it again, with the client that it was shown with."""
+    words = ["--client", client] if client else []
+    replayed = shlex.join(["tmcspec", "replay", str(file), *words])
+    return [replayed, *(example.commands(str(file))[1:] if example and not client else [])]
+
+
+def _verdict(example: CounterExample | None, who: str, *, broken: bool) -> str:
+    if example is None:
+        return visible(f"{who} breaks {'a MUST' if broken else 'no MUST'}.")
+    return visible(f"{example.clause} is {'still broken' if broken else 'fixed: not broken any more'} ({who}).")
+
+
+def _report(
+    example: CounterExample | None,
+    who: str,
+    plan: Plan,
+    judgements: Sequence[Judgement],
+    lines: Sequence[str],
+    *,
+    broken: bool,
+) -> dict[str, Any]:
+    return {
+        "clause": example.clause if example else None,
+        "client": who,
+        "broken": broken,
+        "violations": [
+            {"clause": each.clause.id, "message": finding.message, "seq": [entry.seq for entry in finding.evidence]}
+            for each in judgements
+            for finding in each.violations
+        ],
+        "plan": plan.to_json(),
+        "story": list(lines),
+    }
