@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tmcfakes.faults import Restart, Schedule
 from tmcfakes.service import AckScript
+from tmcspec.clauses.connection import BACK_WITHIN
 from tmcspec.events import Event, FrameIn
 from tmcspec.messages import MessageError, PullRequest, from_client
 from tmcspec.timing import CONNECTACK_PATIENCE, PULL_INTERVAL
@@ -26,6 +28,15 @@ async def test_what_a_client_sends_carries_its_token(tmc_stage: Stage) -> None:
     messages = [tmc_stage.produce() for _ in range(3)]
     await tmc_stage.until_answered(*messages)
     await tmc_stage.until_event(_is_pull, within=PULL_INTERVAL + MARGIN)
+
+
+@case("HSK-8", needs=("reconnect",), handlers=False)
+async def test_a_token_that_was_replaced_is_not_used(tmc_stage: Stage) -> None:
+    """The service restarts, has forgotten whom it gave which token, and gives out others."""
+    await tmc_stage.start()
+    tmc_stage.fake.inject(Schedule(faults=(Restart(duration=1.0),)))
+    await tmc_stage.until_back(within=BACK_WITHIN)
+    await tmc_stage.until_answered(tmc_stage.produce())
 
 
 @case("HSK-5", handlers=False)

@@ -157,6 +157,17 @@ class MakesUpAToken(Core):
         return "00000000-0000-4000-8000-000000000000"
 
 
+@mutant("keeps-the-first-token", "HSK-8", published=("tmcpy",))
+class KeepsTheFirstToken(Core):
+    """Uses the token of its first connection for ever."""
+
+    _first = ""
+
+    def token(self) -> str:
+        self._first = self._first or super().token()
+        return self._first
+
+
 @mutant("fails-without-a-token", "HSK-8", published=("hucsuper/taobao-tmc",))
 class FailsWithoutAToken(Core):
     """Sends Failed without a token."""
