@@ -133,6 +133,10 @@ class Search:
         """
         if low >= high or self.attempt(make, low):
             return min(low, high)
+        # Often all that matters is that there is something in between.
+        least = type(high)(math.floor(low) + 1)
+        if least < high and self.attempt(make, least):
+            return least
         for unit in UNITS:
             bottom, top = math.floor(low * unit), math.ceil(high * unit)
             in_steps = partial(_in_steps, make, unit, high)
