@@ -90,8 +90,8 @@ def short_ids(ids: Iterable[int]) -> dict[int, str]:
     """Ids as short as they can be told apart.
 
     Example:
-        >>> short_ids([7, 4600000000000000123, 4600000000000001123])
-        {7: '7', 4600000000000000123: '…00123', 4600000000000001123: '…01123'}
+        >>> short_ids([7, 4600000000000000123, 4600000000000010123])
+        {7: '7', 4600000000000000123: '…00123', 4600000000000010123: '…10123'}
     """
     all_ids = sorted(set(ids))
     long = [each for each in all_ids if len(str(abs(each))) > SHORT_ID]

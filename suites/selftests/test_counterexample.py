@@ -1,0 +1,105 @@
+"""The file of a counter-example: what is written can be read and edited, and what is wrong with one is said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tmcfakes.faults import Restart
+from tmcspec.instruction import Instruction
+from tmcsuites.chaos.counterexample import CounterExample, CounterExampleError, Drawn, load
+from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan, PlanError
+
+PLAN = Plan(
+    seconds=60.0,
+    clients=(ClientPlan(name="client-1"),),
+    messages=(MessagePlan(at=0.5, id=2**53 + 1, told=Instruction(outcome="fail", reason="没货")),),
+    faults=(Restart(at=1.0),),
+)
+EXAMPLE = CounterExample(clause="ACK-2", client="mutant:confirms-first", plan=PLAN)
+DRAWN = replace(EXAMPLE, drawn=Drawn(seed=-7, hours=0.5, clients=2, messages=20))
+
+
+@pytest.mark.parametrize("example", [EXAMPLE, DRAWN], ids=["by hand", "drawn"])
+def test_what_is_written_is_read_back(example: CounterExample) -> None:
+    assert CounterExample.loads(example.dumps()) == example
+    assert load(example.dumps()) == example
+
+
+def test_the_file_is_for_people() -> None:
+    lines = DRAWN.dumps().splitlines()
+    assert lines[:2] == ["{", ' "counterexample": 1,']
+    assert ' "clause": "ACK-2",' in lines
+    assert ' "client": "mutant:confirms-first",' in lines
+    assert ' "drawn": {"seed": -7, "hours": 0.5, "clients": 2, "messages": 20},' in lines
+    assert '   {"at": 0.5, "id": "9007199254740993", "outcome": "fail", "reason": "没货"}' in lines
+    assert '   {"fault": "restart", "at": 1.0}' in lines
+
+
+def test_a_plan_alone_can_be_loaded() -> None:
+    assert load(PLAN.dumps()) == PLAN
+
+
+def test_the_commands_show_it_again() -> None:
+    assert EXAMPLE.commands("ACK 2.json") == ["tmcspec replay 'ACK 2.json'"]
+    assert DRAWN.commands("ACK-2.json") == [
+        "tmcspec replay ACK-2.json",
+        "tmcspec simulate --seed -7 --hours 0.5 --clients 2 --messages 20 --faults random "
+        "--client mutant:confirms-first",
+    ]
+
+
+def changed(**members: Any) -> str:
+    return json.dumps(json.loads(DRAWN.dumps()) | members)
+
+
+def without(name: str) -> str:
+    return json.dumps({key: value for key, value in json.loads(EXAMPLE.dumps()).items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "a counter-example is JSON; "),
+        ("[" * 100_000, "a counter-example is JSON; "),
+        ("9" * 5000, "a counter-example is JSON; "),
+        ("[]", 'an object with "counterexample": 1; not a list of 0'),
+        ("{}", 'an object with "counterexample": 1; not a dict of 0'),
+        (changed(counterexample=2), 'an object with "counterexample": 1; not '),
+        (changed(command="rm"), "has no member 'command'; valid: counterexample, tmcspec, clause, client, drawn, plan"),
+        (without("clause"), "needs a member 'clause'"),
+        (without("client"), "needs a member 'client'"),
+        (without("plan"), "needs a member 'plan'"),
+        (changed(clause="ACK-99"), "not 'ACK-99'; tmcspec clauses lists them"),
+        (changed(clause=["ACK-2"]), "not a list of 1; tmcspec clauses lists them"),
+        (changed(client=""), "a name of up to 200 characters, not ''"),
+        (changed(client="x" * 201), "a name of up to 200 characters, not 'xxx"),
+        (changed(client={}), "a name of up to 200 characters, not a dict of 0"),
+        (changed(plan=[]), 'its plan: a plan is an object with "plan": 1; not a list of 0'),
+        (changed(plan={"plan": 1, "clients": [{}]}), "its plan: client 1: a client needs a member 'name'"),
+        (changed(drawn=[1]), '"drawn" of a counter-example is an object, not a list of 1'),
+        (changed(drawn={"seed": 1}), "a drawn plan needs a member 'hours'"),
+        (
+            changed(drawn={"seed": 1, "hours": 1, "clients": 1, "messages": 1, "x": 1}),
+            "a drawn plan has no member 'x'; valid: seed, hours, clients, messages",
+        ),
+        (
+            changed(drawn={"seed": 2**63, "hours": 1, "clients": 1, "messages": 1}),
+            "from -9223372036854775808 to 9223372036854775807, not 9223372036854775808",
+        ),
+        (changed(drawn={"seed": 1, "hours": 1, "clients": True, "messages": 1}), "from 0 to 100, not True"),
+        (changed(drawn={"seed": 1, "hours": 1, "clients": 1, "messages": 0.5}), "from 0 to 200000, not 0.5"),
+        (changed(drawn={"seed": 1, "hours": 0, "clients": 1, "messages": 1}), "more than 0, at most 744, not 0"),
+        (changed(drawn={"seed": 1, "hours": "1", "clients": 1, "messages": 1}), "more than 0, at most 744, not '1'"),
+        (changed(drawn={"seed": 1, "hours": float("nan"), "clients": 1, "messages": 1}), "at most 744, not nan"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(text: str, complaint: str) -> None:
+    with pytest.raises(CounterExampleError) as error:
+        CounterExample.loads(text)
+    assert complaint in str(error.value)
+    with pytest.raises((CounterExampleError, PlanError)):
+        load(text)
