@@ -185,7 +185,7 @@ def garbled(stream: str, *, over: bool = False) -> Story:
     if over:
         story.heals("corrupt", "client", told)
     story.connects(client="client", sign="wrong", timestamp="x", flag=0)
-    story.accepts(flag=9)
+    story.accepts(flag=0)
     story.says(b"garbage")
     story.push(2**53 + 1, "棉", user_id=2**53 + 1)
     story.received(2**53 + 1, "綿", user_id=2**53)
