@@ -4,26 +4,48 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stories import APP, CONFIRM, CONSUME, EPOCH_MS, GROUP, TOKEN, USER, Story
+from test_clauses_service_is_right import Life
 
 from tmcspec import strategies
-from tmcspec.clauses import judge_trace
-from tmcspec.events import EVENTS, Consumed, Event, FrameIn, FrameOut, Id, Pushed, Received
+from tmcspec.clauses import CLAUSES, Binds, Level, judge_trace
+from tmcspec.events import (
+    EVENTS,
+    ClientDied,
+    ClientError,
+    ClientPublished,
+    ClientStarted,
+    ClientStopped,
+    Consumed,
+    Event,
+    FrameIn,
+    FrameOut,
+    Handled,
+    Id,
+    Produced,
+    Pushed,
+    Received,
+)
 from tmcspec.frame import Frame, MessageType, encode
 from tmcspec.instruction import Instruction
 from tmcspec.messages import Confirm, Connect, Fail, Publish, PullRequest, Push
+from tmcspec.timing import QUIET
 from tmcspec.trace import Entry, Trace
+
+FROM_ADAPTERS = (Received, Handled, ClientError, ClientPublished, ClientStarted, ClientStopped, ClientDied)
 
 # Hostile traces
 
 NAMES = st.sampled_from(["c1", "c2", "c3"])
 CLIENTS = st.sampled_from(["client", "other"])
+FAULTS = ["unreachable", "connectack", "lose_confirm", "disconnect", "abort", "else", "latency", "down"]
+FAULTS += ["corrupt", "corrupt_field", "drop"]
 IDS = st.sampled_from([0, 7, 8, 200, -56, -5, 2**53, 2**53 + 1, 2**63 - 1, 2**64 - 5, 10**20 - 1, 1 - 10**20]).map(Id)
 CONTENTS = st.sampled_from(
     ["", "{}", "{", "棉", '{"tmcspec": 1}']
@@ -103,14 +125,15 @@ def members(kind: type[Event]) -> st.SearchStrategy[Any]:
         "group": st.just(GROUP),
         "token": st.sampled_from([TOKEN, "t"]),
         "content": CONTENTS,
-        "name": st.sampled_from(["unreachable", "connectack", "lose_confirm", "disconnect", "abort", "else"]),
+        "name": st.sampled_from(FAULTS),
+        "detail": st.sampled_from(["", "stream=upstream", "stream=downstream"]),
         "topic": st.sampled_from(["t", "u"]),
         "topics": st.sampled_from([(), ("t",), ("u", "*")]),
         "request": st.integers(1, 3),
         "method": st.sampled_from([None, CONSUME, CONFIRM, "x"]),
         "arguments": st.lists(ARGUMENTS, max_size=3).map(tuple),
         "value": st.sampled_from([None, -1, 0, 1, 2, 32, 2**63 - 1]),
-        "target": st.none() | NAMES | st.just("nobody"),
+        "target": st.none() | NAMES | CLIENTS | st.sampled_from(["nobody", "*"]),
         "seconds": st.floats(0, 1e6),
         "opcode": st.sampled_from(["text", "ping", "close"]),
         "fragments": st.integers(1, 3),
@@ -178,7 +201,8 @@ def test_a_handler_that_is_called_for_nothing_known_exercises_nothing(event: Eve
     assert {judgement.result for judgement in judge_trace(trace)} == {"not_exercised"}
 
 
-def test_a_good_client_of_a_good_service_breaks_nothing() -> None:
+def good() -> Trace:
+    """A good client of a good service."""
     story = Story()
     story.connect()
     story.started()
@@ -209,7 +233,106 @@ def test_a_good_client_of_a_good_service_breaks_nothing() -> None:
     story.takes(9)
     story.stopped()
     story.close("client")
-    assert [judgement for judgement in judge_trace(story.trace()) if judgement.violations] == []
+    return story.trace()
+
+
+def bad_day() -> Trace:
+    """Two good clients of one group, on a day when much goes wrong, and the quiet time behind it."""
+    story = Story()
+    for client in ("client", "other"):
+        story.connect(client=client)
+        story.started(client=client)
+    story.sets_mode("pull")
+    story.sets_mode("push")
+    story.fault("timeout", "client")
+    story.push(7, on="c1")
+    story.fault("refuse_upgrade", detail="status=503")
+    story.wait(100)
+    story.heals("timeout", "client")
+    story.close("fault", on="c1")
+    story.attempts("client")
+    story.wait(20)
+    story.attempts("client")
+    story.heals("refuse_upgrade", detail="status=503")
+    story.wait(20)
+    story.connect(client="client")
+    story.wait(220)
+    story.push(7, on="c2")
+    story.handles(7, client="other")
+    story.confirm(7, on="c2")
+    story.fault("corrupt", "other", "stream=upstream")
+    story.push(8, on="c2")
+    story.handles(8, client="other")
+    story.says(b"garbage", on="c2")
+    story.close("service", on="c2")
+    story.heals("corrupt", "other", "stream=upstream")
+    story.wait(5)
+    story.connect(client="other")
+    story.wait(355)
+    story.push(8)
+    story.takes(8, client="other")
+    story.consume(9)
+    story.handles(9)
+    story.confirm_by_http(9)
+    story.produce(10)
+    story.wait(0.5)
+    story.push(10, on="c3")
+    story.handles(10)
+    story.confirm(10, on="c3")
+    story.wait(QUIET)
+    return story.trace()
+
+
+def guilty(trace: Trace) -> list[str]:
+    """The clauses that somebody broke; those that only count accuse nobody."""
+    found = (judgement.clause for judgement in judge_trace(trace) if judgement.violations)
+    return [clause.id for clause in found if clause.level is not Level.INFO]
+
+
+DAYS = {"good": good(), "bad": bad_day()}
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_good_clients_of_a_good_service_break_nothing(day: str) -> None:
+    assert guilty(DAYS[day]) == []
+
+
+def recorded(trace: Trace) -> Trace:
+    """The same, as somebody recorded it who knows of no run."""
+    entries = tuple(replace(entry, seq=seq) for seq, entry in enumerate(trace.entries, start=1))
+    return replace(trace, entries=entries, world="recorded")
+
+
+def wire(trace: Trace) -> Trace:
+    """What can be seen of it from the outside."""
+    entries = tuple(entry for entry in trace.entries if not isinstance(entry.event, FROM_ADAPTERS))
+    return replace(trace, entries=entries, handlers=False)
+
+
+def unproduced(trace: Trace) -> Trace:
+    """The same by somebody who does not see what is put in."""
+    return replace(trace, entries=tuple(entry for entry in trace.entries if not isinstance(entry.event, Produced)))
+
+
+@pytest.mark.parametrize("cut", [lambda trace: trace, recorded, wire, unproduced, lambda trace: recorded(wire(trace))])
+@pytest.mark.parametrize("day", DAYS)
+def test_good_clients_break_nothing_where_a_trace_shows_only_part_of_it(
+    day: str, cut: Callable[[Trace], Trace]
+) -> None:
+    whole = DAYS[day]
+    for first in range(len(whole.entries)):
+        part = cut(replace(whole, entries=whole.entries[first:]))
+        assert guilty(part) == [], f"entries from {whole.entries[first].seq} on"
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_good_service_breaks_nothing_where_a_trace_begins_later(seed: int) -> None:
+    whole = Life(seed).live(150)
+    bound = [clause for clause in CLAUSES.values() if clause.binds is Binds.SERVICE]
+    for first in range(0, len(whole.entries), len(whole.entries) // 10):
+        for cut in (lambda trace: trace, recorded, unproduced):
+            part = cut(replace(whole, entries=whole.entries[first:]))
+            assert [each.clause.id for each in judge_trace(part, bound) if each.violations] == []
 
 
 # Large traces
@@ -386,6 +509,47 @@ def polled(size: int) -> Trace:
     return story.trace()
 
 
+def hindered(size: int) -> Trace:
+    """Faults that last, one in the other, on everybody and on connections of a client that comes and goes, and answers
+    nothing.
+    """
+    story = Story()
+    for number in range(size):
+        story.fault("latency", "client", str(number))
+        story.fault("corrupt", "other", str(number))
+        story.connect(client="client")
+        story.fault("down", story.connection)
+        story.fault("corrupt", story.connection, "stream=downstream")
+        story.push(7)
+        story.received(7)
+        story.handled(7)
+        story.attempts("client")
+        story.close("service")
+        story.push(2**53 + number)
+    for number in range(size):
+        story.wait(1)
+        story.heals("latency", "client", str(number))
+        story.fault("abort", "client")
+    story.wait(3600)
+    return story.trace()
+
+
+def fleet(size: int) -> Trace:
+    """Many clients of one group, and messages that are lost with them."""
+    story = Story()
+    for number in range(size):
+        story.connect(client=str(number % 50))
+        story.started(client=str(number % 50))
+        story.push(number)
+        story.push(7)
+        story.received(7, client=str(number % 7))
+        story.hears(b"\x02")
+        story.died(client=str(number % 50))
+        story.close("service")
+    story.wait(3600)
+    return story.trace()
+
+
 @pytest.mark.parametrize(
     "tell",
     [
@@ -401,6 +565,8 @@ def polled(size: int) -> Trace:
         published,
         limited,
         polled,
+        hindered,
+        fleet,
     ],
 )
 def test_judging_a_trace_eight_times_as_long_takes_about_eight_times_as_many_steps(

@@ -335,3 +335,16 @@ def test_two_thousand_faults_are_looked_up_fast() -> None:
         story.heals("latency", "b", str(number))
     story.wait(100)
     assert judged("CON-1", story).exercised == 2000
+
+
+def test_a_line_whose_bytes_were_corrupted_may_be_deaf_to_its_end() -> None:
+    story = Story()
+    before = story.connect(client="client")
+    story.wait(100)
+    story.fault("corrupt", detail="stream=upstream")
+    story.heals("corrupt", detail="stream=upstream")
+    story.wait(3600)
+    after = story.pings()
+    assert hindered(story, after, on="c1")
+    assert not hindered(story, after, client="client")
+    assert not hindered(story, before, on="c1")

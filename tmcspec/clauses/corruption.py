@@ -43,11 +43,14 @@ class Corruption:
 
     def of(self, connection: str, entry: Entry, direction: Direction) -> bool:
         """Whether it concerns a connection at an entry."""
-        return bool(self._faults[direction]) and entry.seq > self._first(connection, direction)
+        return bool(self._faults[direction]) and entry.seq >= self._first(connection, direction)
 
-    def ever(self, connection: str) -> bool:
-        """Whether it ever concerned a connection, either way."""
-        return bool(self) and min(self._first(connection, way) for way in self._faults) < inf
+    def ever(self, connection: str, until: Entry | None = None) -> bool:
+        """Whether it ever concerned a connection, either way; up to an entry or to the end."""
+        if not self:
+            return False
+        first = min(self._first(connection, way) for way in self._faults)
+        return first < inf if until is None else first <= until.seq
 
     def anybody(self, entry: Entry) -> bool:
         """Whether it concerned somebody at an entry, for whoever is on no WebSocket."""

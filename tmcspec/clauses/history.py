@@ -158,8 +158,11 @@ class History(Timeline):
     # What faults excuse
 
     def hindered(self, start: Entry, seconds: float, *, on: str | None = None, client: str | None = None) -> bool:
-        """Whether a lasting fault kept the bytes of a client from passing in time; see `Lasting.hindered`."""
-        return self._hindrances.hindered(start, seconds, on=on, client=client)
+        """Whether a lasting fault kept the bytes of a client from passing in time; see `Lasting.hindered`. A connection
+        whose bytes were corrupted may be deaf to its end.
+        """
+        deaf = on is not None and self.corruption.ever(on, start)
+        return deaf or self._hindrances.hindered(start, seconds, on=on, client=client)
 
     def calm(self, since: Entry, seconds: float, client: str | None) -> Entry | None:
         """From where on nothing hindered a client for so many seconds; None when something did to the end."""
@@ -169,7 +172,7 @@ class History(Timeline):
         """Whether the bytes of a client may have come later than they were sent, between two entries or before."""
         return self._delays.hindered(start, self.between(start, end), client=client)
 
-    @property
+    @cached_property
     def still_hindered(self) -> bool:
         """Whether a fault that keeps bytes from passing lasts to the end of the trace."""
         return self._hindrances.unending
