@@ -11,6 +11,7 @@ from tmcspec.clauses.history import History
 from tmcspec.events import Id, Pushed, Signed
 from tmcspec.instruction import Instruction
 from tmcspec.messages import Connect, Push
+from tmcspec.timing import CLIENT_QUEUE_SIZE
 from tmcspec.trace import Entry
 
 
@@ -231,9 +232,50 @@ def test_what_a_handler_shows_long_after_a_line_was_corrupted_is_its_own() -> No
     story.connect(client="client")
     soon, at_work = story.received(9), story.handled(9)
     story.wait(61)
-    late = story.received(9)
+    late, nothing = story.received(9), story.pings()
     corruption = History(story.trace()).corruption
-    assert [corruption.misled(entry) for entry in (soon, at_work, late)] == [True, True, False]
+    assert [corruption.misled(entry) for entry in (soon, at_work, late, nothing)] == [True, True, False, False]
+
+
+def test_what_came_over_a_corrupted_line_may_be_named_like_what_came_over_a_sound_one() -> None:
+    for name, guilty in (("corrupt", []), ("ping", ["FRM-7"])):
+        story = Story()
+        story.connect(client="client")
+        story.fault(name, "c1")
+        story.connect(client="client")
+        story.push(7, "棉")
+        story.received(7, "綿")
+        story.handled(7)
+        story.confirm(7)
+        assert accused(story) == guilty
+
+
+def test_polls_that_came_late_may_have_been_apart() -> None:
+    for name, guilty in (("bandwidth", []), ("down", ["HTP-4"])):
+        story = Story()
+        story.fault(name)
+        story.consume()
+        story.consume()
+        assert accused(story) == guilty
+
+
+def test_a_burst_on_a_line_that_a_client_was_right_to_give_up_comes_again() -> None:
+    for name, guilty in (("timeout", []), ("ping", ["ACK-11"])):
+        story = Story()
+        story.connect(client="client")
+        story.fault(name, "c1")
+        for id in range(CLIENT_QUEUE_SIZE + 1):
+            story.push(id)
+        story.close("client")
+        assert accused(story) == guilty
+
+
+def test_a_fault_of_a_connection_whose_client_is_not_known_is_its_own() -> None:
+    story = Story()
+    start = story.connect()
+    story.fault("latency", "c1")
+    assert hindered(story, start, on="c1")
+    assert not hindered(story, start, client="a")
 
 
 def test_a_rounded_id_that_is_corrupted_is_no_misreading() -> None:
@@ -268,10 +310,14 @@ def test_a_text_or_a_refusal_that_was_something_else_excuses_its_reader() -> Non
 
 
 def test_publishes_on_a_corrupted_line_prove_nothing() -> None:
-    for name, guilty in (("corrupt", []), ("latency", ["PUB-1", "PUB-2"])):
+    for name, stream, guilty in (
+        ("corrupt", "stream=upstream", []),
+        ("corrupt", "stream=downstream", []),
+        ("latency", "", ["PUB-1", "PUB-2"]),
+    ):
         story = Story()
         story.connect(client="client")
-        story.fault(name)
+        story.fault(name, detail=stream)
         story.publishes(flag=2)
         story.told_of_publish()
         story.publishes("u", flag=3)

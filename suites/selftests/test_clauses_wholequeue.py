@@ -172,7 +172,7 @@ def test_some_messages_cannot_be_settled(story: Story) -> None:
 # QUE-2: nothing is unexpected
 
 
-@passes("QUE-2", times=4)
+@passes("QUE-2", times=5)
 def test_handlers_get_what_was_produced_for_them(story: Story) -> None:
     begin(story, "a")
     story.push(7)
@@ -181,7 +181,8 @@ def test_handlers_get_what_was_produced_for_them(story: Story) -> None:
     story.push(8, group="vip")
     story.takes(8, client="b")
     story.push(9, on="c1", group="vip")
-    story.takes(9, client="a")  # the service pushed it there
+    for _ in range(2):
+        story.received(9, client="a")  # the service pushed it there
     story.consume(10, group_name="other")
     story.takes(10, client="b")
     story.received(None)
