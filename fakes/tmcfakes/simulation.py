@@ -102,4 +102,5 @@ class _QuickSelector(Selector):  # type: ignore[misc]
         if timeout is None or timeout >= NEVER:
             raise async_solipsism.SleepForeverError("select with no timeout and no ready events")
         if timeout > 0:
-            self.clock.advance(timeout)
+            # Nearer than one tick of the clock is one tick, else time would stand still.
+            self.clock.advance(max(timeout, self.clock.resolution))

@@ -22,6 +22,7 @@ from tmcsuites.mutants import (
     polling,
     publishing,
     redelivery,
+    wholequeue,
 )
 from tmcsuites.mutants.base import Catalogue, Mutant
 from tmcsuites.mutants.matrix import accusations, perform, plays, plays_for
@@ -44,6 +45,7 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("loses-its-place-at-bytes", "FRM-5"): "gzip content is bytes",
     ("never-confirms", "FRM-6"): "the clause asks for a confirm",
     ("never-confirms", "FRM-11"): "the clause asks for a confirm",
+    ("never-confirms", "QUE-1"): "what is never confirmed never leaves the queue",
     ("confirms-first", "ACK-3"): "what is confirmed first is confirmed whatever comes of it",
     ("confirms-first", "ACK-5"): "what is confirmed first is confirmed whatever comes of it",
     ("swallows-failures", "ACK-2"): "nothing shows that its handler was done before",
@@ -54,6 +56,7 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ): "what arrives, and is acknowledged, is another text than was published",
     ("tells-of-success-at-once", "PUB-2"): "whoever does not wait for an answer does not see an error either",
     ("ignores-a-repetition", "ACK-8"): "what is ignored is not confirmed",
+    ("forgets-its-queue", "RDL-7"): "what it has forgotten is ignored when it comes again",
     ("reads-ids-as-doubles", "LID-1"): SAME_LOSS,
     ("confirms-through-a-double", "LID-1"): SAME_LOSS,
     ("reads-ids-as-int32", "LID-1"): SAME_LOSS,
@@ -111,7 +114,7 @@ def test_every_must_that_binds_the_client_names_the_defect_of_a_mutant() -> None
 
 
 def test_no_two_mutants_share_a_name() -> None:
-    catalogues = (handshake, frames, acknowledgement, redelivery, longid, connection, publishing, polling)
+    catalogues = (handshake, frames, acknowledgement, redelivery, longid, connection, publishing, polling, wholequeue)
     assert len(MUTANTS) == sum(len(each.MUTANTS) for each in catalogues)
 
 

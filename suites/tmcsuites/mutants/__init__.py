@@ -10,7 +10,17 @@ Example:
 
 from __future__ import annotations
 
-from tmcsuites.mutants import acknowledgement, connection, frames, handshake, longid, polling, publishing, redelivery
+from tmcsuites.mutants import (
+    acknowledgement,
+    connection,
+    frames,
+    handshake,
+    longid,
+    polling,
+    publishing,
+    redelivery,
+    wholequeue,
+)
 from tmcsuites.mutants.base import Mutant
 
 #: Every mutant by name, area by area.
@@ -23,6 +33,7 @@ MUTANTS: dict[str, Mutant] = {
     **connection.MUTANTS,
     **publishing.MUTANTS,
     **polling.MUTANTS,
+    **wholequeue.MUTANTS,
 }
 
 __all__ = ["MUTANTS", "Mutant"]
