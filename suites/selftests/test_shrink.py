@@ -104,6 +104,12 @@ def restarted(plan: Plan) -> bool:
     return any(len(each.restarts) > 1 for each in plan.clients)
 
 
+def left_behind(plan: Plan) -> bool:
+    """A message for a group whose client was restarted."""
+    groups = {each.group for each in plan.clients if each.restarts}
+    return any(each.group in groups for each in plan.messages if each.nick is None)
+
+
 def many(plan: Plan) -> bool:
     """Eleven messages."""
     return len(plan.messages) > 10
@@ -148,6 +154,10 @@ FOUND: list[tuple[Fails, Plan]] = [
         replace(SMALLEST, users=(UserPlan(nick="shop-1", group="group-2"),), messages=(message(nick="shop-1"),)),
     ),
     (restarted, replace(SMALLEST, clients=(ClientPlan(name="client-1", restarts=(0.0, 0.0)),))),
+    (
+        left_behind,
+        replace(SMALLEST, clients=(ClientPlan(name="client-1", restarts=(0.0,)),), messages=(message(),)),
+    ),
     (many, replace(SMALLEST, messages=tuple(message(id=number) for number in range(1, 12)))),
     (unlucky, replace(SMALLEST, seed=12)),
     (refusals, replace(SMALLEST, faults=(Refuse(), Refuse(at=1.0)))),
@@ -297,3 +307,18 @@ def test_the_size_counts_what_must_be_followed_before_what_is_odd() -> None:
     sizes = [size(plan) for plan in several]
     assert sizes == sorted(sizes)
     assert len(set(sizes)) >= len(sizes) - 1  # one odd member is as odd as another
+
+
+@pytest.mark.parametrize(("fails", "whole_days"), [(any_message, 4), (first_token, 5)])
+def test_most_of_what_is_tried_is_short(fails: Fails, whole_days: int) -> None:
+    """Playing costs by the message, so the end is cut off before anything is picked out."""
+    produced = 0
+
+    def counted(plan: Plan) -> bool:
+        nonlocal produced
+        produced += len(plan.messages)
+        return fails(plan)
+
+    day = days(fails)[0]
+    shrink(day, counted)
+    assert produced < whole_days * len(day.messages)
