@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 
 from tmcfakes.faults import Abort, Close, Latency, RedeliveryStorm, Restart
+from tmcspec.client import TmcClient
 from tmcspec.instruction import Instruction
 from tmcsuites.chaos.draw import draw_plan
 from tmcsuites.chaos.fleet import subject_of
@@ -18,6 +19,7 @@ from tmcsuites.chaos.search import size
 from tmcsuites.chaos.shrink import Shrunk, shrink
 from tmcsuites.chaos.verdict_of_play import breaks
 from tmcsuites.mutants import MUTANTS
+from tmcsuites.mutants.base import Catalogue
 
 #: A double holds it, and takes the thousand that follow for the same (S62).
 DOUBLE = 4_700_000_000_000_000_000 // 1024 * 1024
@@ -35,6 +37,21 @@ FOUND: dict[str, tuple[list[str], int, int, int, int]] = {
     "keeps-the-first-token": (["restart"], 0, 1, 0, 0),
     "comes-back-late": (["abort"], 0, 1, 0, 0),
 }
+
+#: Defects that only show when something goes wrong for long.
+CHAOTIC = Catalogue()
+
+
+@CHAOTIC.mutant("forgets-its-queue", "QUE-1")
+class ForgetsItsQueue(TmcClient):
+    """Loses the messages in hand when a connection ends, and still takes them for in hand when they come again."""
+
+    async def _one_connection(self) -> Exception:
+        error = await super()._one_connection()
+        self._pool.drop_queued()
+        await self._pool.cancel()
+        return error
+
 
 every_defect = pytest.mark.parametrize("name", FOUND)
 
@@ -96,6 +113,21 @@ def test_what_is_found_still_shows_the_defect_and_is_found_soon(name: str) -> No
 @every_defect
 def test_the_reference_core_breaks_nothing_by_what_was_found(name: str) -> None:
     assert not breaks(MUTANTS[name].clause, subject_of("reference"))(shrunk(name).plan)
+
+
+def test_what_is_lost_with_a_connection_comes_down_to_one_message_and_one_abort() -> None:
+    lost = CHAOTIC["forgets-its-queue"]
+    working = MessagePlan(at=200.5, id=DOUBLE - 10_000, told=Instruction(delay_ms=5000))
+    plan = eventful()
+    # An application that restarts its client loses nothing for ever.
+    clients = tuple(replace(each, restarts=()) for each in plan.clients)
+    plan = replace(plan, clients=clients, messages=(*plan.messages, working))
+    found = shrink(plan, breaks(lost.clause, lost.subject)).plan
+    (fault,) = found.faults
+    (message,) = found.messages
+    assert (fault, len(found.clients)) == (Abort(at=1.0), 1)
+    assert (message.at, message.told) == (0.0, Instruction(delay_ms=1001))
+    assert not breaks(lost.clause, subject_of("reference"))(found)
 
 
 @pytest.mark.parametrize("name", ["swallows-failures", "comes-back-late"])
