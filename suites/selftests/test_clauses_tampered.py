@@ -70,7 +70,7 @@ def test_a_push_that_came_late_has_the_time_of_one_that_came_then(story: Story) 
 
 
 @leaves_open("FRM-7")
-def test_a_changed_push_that_came_just_now_may_still_be_handled(story: Story) -> None:
+def test_a_push_that_was_held_back_and_came_just_now_may_still_be_handled(story: Story) -> None:
     story.connect()
     story.push(7, CHINESE, befell=("reorder",))
     story.wait(1000)

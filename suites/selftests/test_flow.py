@@ -445,3 +445,12 @@ def test_whatever_is_not_admitted_now_may_be_admitted_later(
     drained(valve, now, most=1000)
     if not valve.admits(now=now, clients=1, waiting=5, oldest_since=now):
         assert valve.reopens(now=now) > now
+
+
+def test_the_value_that_was_set_last_is_known_before_it_is_in_force() -> None:
+    valve = Valve(Flow(value=8, latency=60.0))
+    assert valve.latest == 8
+    valve.set(32, now=0.0)
+    valve.set(16, now=1.0)
+    assert (valve.latest, valve.value(now=1.0)) == (16, 8)
+    assert valve.value(now=61.0) == valve.latest == 16

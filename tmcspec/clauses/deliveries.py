@@ -105,6 +105,7 @@ class Handing:
     Attributes:
         entry: where it was pushed, or consumed over HTTP.
         number: how many times it was handed out before.
+        spoiled: a fault made it say something else.
         answers: the answers between this handing out and the next, strays left out; `frames` are those on
             connections, `confirm` the first Confirm among them.
         confirmed_by, failed_by: the first confirm and the first report of failure after this, strays left out.
@@ -113,6 +114,7 @@ class Handing:
     life: Life
     number: int
     entry: Entry
+    spoiled: bool = False
     received: At[Received] | None = None
     handled: At[Handled] | None = None
     answers: list[Answer] = field(default_factory=list)
@@ -128,18 +130,9 @@ class Handing:
         return self.life.produced
 
     @property
-    def sent(self) -> Entry:
-        """Where it went out to whom it was handed out."""
-        return self.entry
-
-    @property
-    def absent(self) -> bool:
-        """Whether it did not come there."""
-        return False
-
-    @property
     def instruction(self) -> Instruction:
-        return self.life.instruction
+        """What its handler was told, as far as that is known."""
+        return Instruction() if self.spoiled else self.life.instruction
 
     @property
     def frames(self) -> list[Said]:
@@ -157,28 +150,23 @@ class Delivery(Handing):
     Attributes:
         out: its frame.
         kept: a fault kept its frame from going out, then or for ever.
-        spoiled: a fault made it say something else.
         copies: how many times its frame went out once more.
     """
 
     pushed: At[Pushed]
     out: At[FrameOut] | None = None
     kept: bool = False
-    spoiled: bool = False
     copies: int = 0
 
     @property
     def sent(self) -> Entry:
+        """Where it went to the client."""
         return self.out.entry if self.kept and self.out else self.entry
 
     @property
     def absent(self) -> bool:
+        """Whether it did not come there."""
         return self.kept and self.out is None
-
-    @property
-    def instruction(self) -> Instruction:
-        """What its handler was told, as far as that is known."""
-        return Instruction() if self.spoiled else self.life.instruction
 
     @property
     def connection(self) -> str:
@@ -361,13 +349,14 @@ class DeliveryReader:
             self._working.setdefault(at.event.client, {}).setdefault(life, deque()).append(handing)
 
     def _may_arrive(self, handing: Handing, at: At[Received]) -> bool:
-        closed = self._conversations[handing.connection].closed if isinstance(handing, Delivery) else None
+        push = handing if isinstance(handing, Delivery) else None
+        closed = self._conversations[push.connection].closed if push else None
         return (
             handing.received is None
-            and not handing.absent
+            and not (push and push.absent)
             and self._may_be_to(handing, at.event.client)
             and (closed is None or closed.seq > at.seq)
-            and self._timeline.between(handing.sent, at.entry) <= self._timeline.trace.patience
+            and self._timeline.between(push.sent if push else handing.entry, at.entry) <= self._timeline.trace.patience
         )
 
     def _may_be_to(self, handing: Handing, client: str) -> bool:
