@@ -26,6 +26,7 @@ from tmcspec.events import (
 )
 from tmcspec.instruction import Instruction
 from tmcspec.trace import Trace
+from tmcsuites.chaos import world
 from tmcsuites.chaos.census import census
 from tmcsuites.chaos.draw import draw_plan
 from tmcsuites.chaos.fleet import FleetError, subject_of
@@ -73,7 +74,7 @@ def test_an_application_restarts_its_client_when_the_plan_says_so() -> None:
     plan = replace(CALM, clients=(ClientPlan(name="client-1", starts=1, restarts=(30.0,)),))
     trace = play(plan, REFERENCE)
     assert [time for time, _ in events(trace, ClientStarted)] == [1, 30]
-    assert [time for time, _ in events(trace, ClientStopped)] == [30]
+    assert [time for time, _ in events(trace, ClientStopped)] == [30, 60]
 
 
 def test_an_application_tries_again_to_start_a_client_that_nobody_answers() -> None:
@@ -101,6 +102,14 @@ def test_a_lost_confirm_makes_a_message_come_twice() -> None:
     plan = replace(CALM, quiet=400, faults=(faults.Drop(at=0, frame="confirm"),))
     counts = census(play(plan, REFERENCE))
     assert (counts.settled, counts.handed, counts.duplicated) == (3, 4, 1)
+
+
+def test_a_world_ends_when_its_fleet_has_connected_often_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "CONNECTION_LIMIT", 500)
+    plan = replace(CALM, seconds=600, faults=(faults.Down(at=10, duration=500),))
+    trace = play(plan, subject_of("mutant:comes-back-at-once"))
+    assert census(trace).attempts == pytest.approx(500, abs=10)
+    assert trace.entries[-1].time < 20
 
 
 # Determinism

@@ -130,7 +130,7 @@ class ChaosMachine(RuleBasedStateMachine):
     async def _end(self) -> Trace:
         self._world.heal()
         await asyncio.sleep(QUIET)
-        return self._world.trace()
+        return self._world.end()
 
 
 def aimed(fault: PlannedFault, who: int) -> PlannedFault:

@@ -6,8 +6,6 @@ over all faults are, and the world goes on quietly; then the trace is frozen, an
 
 from __future__ import annotations
 
-import asyncio
-import math
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TypeAlias
@@ -17,9 +15,6 @@ from tmcspec.trace import Entry, Trace
 from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan
 from tmcsuites.chaos.world import World
 from tmcsuites.worlds import SubjectFactory
-
-#: A simulated loop in which nothing happens for a day is taken for one that has stopped, so it sleeps in pieces.
-LONGEST_SLEEP = 3_600.0
 
 Happening: TypeAlias = Callable[[World], Awaitable[None]]
 
@@ -41,13 +36,15 @@ def play(plan: Plan, subject: SubjectFactory, *, listeners: Iterable[Callable[[E
             world.admit(plan.users)
             world.inject(plan.schedule)
             for time, happen in _events(plan):
-                await _sleep_until(time)
+                await world.sleep_until(time)
+                if world.exhausted:
+                    break
                 await happen(world)
-            await _sleep_until(plan.seconds)
+            await world.sleep_until(plan.seconds)
             world.heal()
-            await _sleep_until(plan.seconds + plan.quiet)
+            await world.sleep_until(plan.seconds + plan.quiet)
             # Frozen here: what happens while the clients are taken down is not their doing.
-            return world.trace()
+            return world.end()
 
     return simulate(playing)
 
@@ -73,9 +70,3 @@ async def _restart(client: ClientPlan, world: World) -> None:
 
 async def _produce(message: MessagePlan, world: World) -> None:
     world.produce(message)
-
-
-async def _sleep_until(time: float) -> None:
-    begun = asyncio.get_running_loop().time()
-    for piece in range(math.ceil(max(0.0, time - begun) / LONGEST_SLEEP)):
-        await asyncio.sleep(min(time - begun - piece * LONGEST_SLEEP, LONGEST_SLEEP))

@@ -18,7 +18,7 @@ from tmcfakes.fake import FakeTmc
 from tmcfakes.faults import Schedule, luck
 from tmcfakes.service import App, Service
 from tmcfakes.simulation import EPOCH_MS
-from tmcspec.events import ClientError, ClientStarted, ClientStopped, Event
+from tmcspec.events import Attempted, ClientError, ClientStarted, ClientStopped, Event, Opened
 from tmcspec.routing import DEFAULT_GROUP
 from tmcspec.trace import Entry, Trace
 from tmcsuites.adapters.contract import ClientEvent, StartOptions, Subject
@@ -30,8 +30,15 @@ from tmcsuites.worlds import SubjectFactory
 #: Seconds until an application tries again to start a client.
 NEXT_START = 30.0
 
+#: Seconds that a world sleeps at a time.
+LONGEST_SLEEP = 3_600.0
+
 #: Entries of a trace: a day of storms redelivers much.
 TRACE_LIMIT = 5_000_000
+
+#: Connections, those in vain included, after which a world has seen enough: a client that tries a thousand times a
+#: second does so all day.
+CONNECTION_LIMIT = 20_000
 
 
 class World:
@@ -62,6 +69,9 @@ class World:
         self._seed = seed
         self._fleet: dict[str, _Application] = {}
         self._stack = AsyncExitStack()
+        self._connections = 0
+        self._exhausted = loop.create_future()
+        self.fake.recorder.listeners.append(self._count)
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.fake)
@@ -74,6 +84,24 @@ class World:
     def fleet(self) -> Mapping[str, object]:
         """The clients by name."""
         return self._fleet
+
+    async def sleep_until(self, time: float) -> None:
+        """Lets time pass, in seconds of the event loop; not after the fleet has connected `CONNECTION_LIMIT` times."""
+        loop = asyncio.get_running_loop()
+        # In pieces: a loop in which nothing happens for a day is taken for one that has stopped.
+        while not self._exhausted.done() and (left := time - loop.time()) > 0:
+            await asyncio.wait({self._exhausted}, timeout=min(left, LONGEST_SLEEP))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the fleet has connected so often that no more time passes."""
+        return self._exhausted.done()
+
+    def _count(self, entry: Entry) -> None:
+        if isinstance(entry.event, Opened | Attempted):
+            self._connections += 1
+            if self._connections == CONNECTION_LIMIT:
+                self._exhausted.set_result(None)
 
     async def add_client(self, name: str, *, group: str = DEFAULT_GROUP) -> None:
         """An application starts a client."""
@@ -136,10 +164,15 @@ class World:
         """Writes into the trace."""
         self.fake.recorder.record(event, now=self.fake.now())
 
-    def trace(self) -> Trace:
-        """What has happened so far. Raises what an application itself has failed with: no client is to blame."""
+    def end(self) -> Trace:
+        """What has happened, to the end: all clients are about to be stopped.
+
+        Raises what an application itself has failed with: no client is to blame for that.
+        """
         for application in self._fleet.values():
             application.check()
+        for name in self._fleet:
+            self.record(ClientStopped(client=name))
         return replace(self.fake.trace(world="simulated"), seed=self._seed, handlers=True)
 
 
