@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway_by_hand import GatewayWorld
 from stories import APP, CONFIRM, CONSUME, GROUP, TOPIC, Evidence, Story, judged, leaves_open, passes, violates
 
+from tmcspec.clauses import CLAUSES, judge
+from tmcspec.clauses.history import History
 from tmcspec.events import Confirmed, Consumed, Failed, HttpIn, HttpOut, Id, Produced, Published, Received
 from tmcspec.instruction import Instruction
 
@@ -302,3 +306,15 @@ def test_a_story_tells_of_requests_in_the_order_of_the_real_gateway() -> None:
     said = [(event.method, event.sign, event.arguments) for event in told if isinstance(event, HttpIn)]
     assert [(event.method, event.sign, event.arguments) for event in world.requests] == said
     assert world.answers == [(event.code, event.sub_code) for event in told if isinstance(event, HttpOut)]
+
+
+def test_a_request_may_have_got_what_was_produced_before_a_trace_begins() -> None:
+    story = Story()
+    for id in range(1, 101):
+        story.produce(id)
+    begin = len(story.trace().entries)
+    story.produce(200)
+    story.consume(*range(1, 101))
+    trace = story.trace()
+    later = replace(trace, entries=trace.entries[begin:])
+    assert judge(CLAUSES["HTP-5"], History(later)).violations == ()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stories import APP, Story
+from stories import APP, GROUP, Story
 
 from tmcspec.clauses.history import History
 from tmcspec.clauses.settings import Settings
 from tmcspec.clauses.timeline import Timeline
 from tmcspec.events import FlowSet, Id, ModeSet, Produced, RetentionSet
 from tmcspec.timing import RETENTION
-from tmcspec.trace import Entry, Trace
+from tmcspec.trace import Entry, Trace, World
 
 
 def settings(story: Story) -> Settings:
@@ -108,3 +111,19 @@ def test_retention_ends_as_if_it_was_lived_through(drawn: list[tuple[float, floa
     ends = Settings(Timeline(Trace(entries=tuple(entries)))).retention_ends(births)
     assert ends == [brute(born, sets) for born in births]
     assert ends == sorted(ends)
+
+
+@pytest.mark.parametrize("world", ["simulated", "recorded"])
+def test_where_a_trace_begins_later_a_group_is_pushed_to_from_when_that_is_known(world: World) -> None:
+    story = Story(world=world)
+    story.produce(7)
+    story.wait(10)
+    story.sets_flow(None)
+    story.wait(10)
+    story.sets_mode("push")
+    story.wait(100)
+    whole = story.trace()
+    later = Settings(Timeline(replace(whole, entries=whole.entries[1:])))
+    assert [later.pushes(APP, GROUP, at, at) for at in (5.0, 15.0, 31.0)] == [False, False, True]
+    assert not later.pushes(APP, "other", 31.0, 31.0)
+    assert Settings(Timeline(whole)).pushes(APP, "other", 31.0, 31.0) is (world == "simulated")
