@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from harness import collected
 
-from tmcspec.clauses import CLAUSES, Binds
+from tmcspec.clauses import CLAUSES, Binds, Level
 from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.report.results import trace_name
 from tmcsuites.verdict import CaseResult, Verdict
@@ -27,8 +27,9 @@ def test_the_reference_core_passes_a_case_that_exercises_what_it_declares(id: st
     assert (result.verdict, result.message) == (Verdict.PASS, "")
     exercised = {judgement.clause.id for judgement in result.judgements if judgement.exercised}
     assert set(result.clauses) == set(CASES[id][0].clauses) <= exercised
-    # Nor does it break anything that the case is not about.
-    assert [judgement.clause.id for judgement in result.judgements if judgement.violations] == []
+    # Nor does it break anything that the case is not about; what only counts accuses nobody.
+    broken = [judgement.clause for judgement in result.judgements if judgement.violations]
+    assert [clause.id for clause in broken if clause.level is not Level.INFO] == []
 
 
 @pytest.mark.parametrize("id", CASES)

@@ -23,6 +23,7 @@ import aiohttp
 
 from tmcfakes.console import Console
 from tmcfakes.fake import FakeTmc
+from tmcfakes.faults import PlannedFault, Schedule
 from tmcfakes.service import Service
 from tmcfakes.simulated_http import connector_of
 from tmcspec import top
@@ -302,6 +303,10 @@ class Stage:
     def operate(self, act: Callable[[Console], T]) -> T:
         """Lets the operator of the app change users, groups, topics or flow, and does what comes of it."""
         return self.do(lambda service, now: act(service.console(now=now)))
+
+    def inject(self, *faults: PlannedFault) -> None:
+        """From now on these faults happen."""
+        self.fake.inject(Schedule(faults=faults))
 
     def produce(self, content: str | None = "{}", *, told: Instruction | None = None, **more: Any) -> int:
         """Produces a message and returns its id.

@@ -33,6 +33,11 @@ COLLIDING: Final = 0.1
 FAILING: Final = 0.002
 SLOW: Final = 0.1
 
+#: Of each so many messages one begins a burst: so many more come within seconds, and their handlers take their time.
+BURST_EVERY: Final = 200
+BURST: Final = 60
+BURST_DELAYS_MS: Final = (5_000, 15_000)
+
 #: How often, in seconds, the application restarts a client on average.
 RESTART_GAP: Final = 6 * 3600.0
 
@@ -82,7 +87,7 @@ def _messages(
 ) -> list[MessagePlan]:
     found: list[MessagePlan] = []
     taken: set[int] = set()
-    for at in sorted(round(rng.uniform(0, seconds), 3) for _ in range(count)):
+    for at, in_burst in _moments(rng, count, seconds):
         id = FIRST_ID + rng.randrange(ID_SPAN)
         if found and rng.random() < COLLIDING:
             id = found[-1].id + rng.randint(1, 7)  # what the last one is, read as a double
@@ -97,10 +102,20 @@ def _messages(
                 group=rng.choice(groups) if nick is None else DEFAULT_GROUP,
                 nick=nick,
                 topic=rng.choice(TOPICS),
-                told=_told(rng),
+                told=Instruction(delay_ms=rng.randint(*BURST_DELAYS_MS)) if in_burst else _told(rng),
             )
         )
     return found
+
+
+def _moments(rng: random.Random, count: int, seconds: float) -> list[tuple[float, bool]]:
+    """When messages come, in order, and whether in a burst."""
+    found: list[tuple[float, bool]] = []
+    while len(found) < count:
+        at = rng.uniform(0, seconds)
+        size = min(BURST, count - len(found)) if rng.randrange(BURST_EVERY) == 0 else 1
+        found += [(round(min(at + rng.uniform(0, 5) * (size > 1), seconds), 3), size > 1) for _ in range(size)]
+    return sorted(found)
 
 
 def _told(rng: random.Random) -> Instruction:
