@@ -33,10 +33,11 @@ COLLIDING: Final = 0.1
 FAILING: Final = 0.002
 SLOW: Final = 0.1
 
-#: Of each so many messages one begins a burst: so many more come within seconds, and their handlers take their time.
-BURST_EVERY: Final = 200
-BURST: Final = 60
-BURST_DELAYS_MS: Final = (5_000, 15_000)
+#: Of each so many messages one begins a burst: so many come within seconds to one group, and their handlers take their
+#: time, so that most wait in the clients for minutes.
+BURST_EVERY: Final = 600
+BURST: Final = 200
+BURST_DELAYS_MS: Final = (5_000, 20_000)
 
 #: How often, in seconds, the application restarts a client on average.
 RESTART_GAP: Final = 6 * 3600.0
@@ -87,35 +88,39 @@ def _messages(
 ) -> list[MessagePlan]:
     found: list[MessagePlan] = []
     taken: set[int] = set()
-    for at, in_burst in _moments(rng, count, seconds):
+    for at, burst in _moments(rng, count, seconds):
         id = FIRST_ID + rng.randrange(ID_SPAN)
         if found and rng.random() < COLLIDING:
             id = found[-1].id + rng.randint(1, 7)  # what the last one is, read as a double
         while id in taken:
             id += 1
         taken.add(id)
-        nick = rng.choice(users).nick if rng.random() < 0.5 else None
+        nick = rng.choice(users).nick if burst is None and rng.random() < 0.5 else None
+        group = rng.choice(groups) if burst is None else groups[burst % len(groups)]
         found.append(
             MessagePlan(
                 at=at,
                 id=id,
-                group=rng.choice(groups) if nick is None else DEFAULT_GROUP,
+                group=group if nick is None else DEFAULT_GROUP,
                 nick=nick,
                 topic=rng.choice(TOPICS),
-                told=Instruction(delay_ms=rng.randint(*BURST_DELAYS_MS)) if in_burst else _told(rng),
+                told=_told(rng) if burst is None else Instruction(delay_ms=rng.randint(*BURST_DELAYS_MS)),
             )
         )
     return found
 
 
-def _moments(rng: random.Random, count: int, seconds: float) -> list[tuple[float, bool]]:
-    """When messages come, in order, and whether in a burst."""
-    found: list[tuple[float, bool]] = []
+def _moments(rng: random.Random, count: int, seconds: float) -> list[tuple[float, int | None]]:
+    """When messages come, in order, and the number of the burst that they are in."""
+    found: list[tuple[float, int | None]] = []
     while len(found) < count:
         at = rng.uniform(0, seconds)
-        size = min(BURST, count - len(found)) if rng.randrange(BURST_EVERY) == 0 else 1
-        found += [(round(min(at + rng.uniform(0, 5) * (size > 1), seconds), 3), size > 1) for _ in range(size)]
-    return sorted(found)
+        if rng.randrange(BURST_EVERY):
+            found.append((round(at, 3), None))
+        else:
+            size, number = min(BURST, count - len(found)), len(found)
+            found += [(round(min(at + rng.uniform(0, 5), seconds), 3), number) for _ in range(size)]
+    return sorted(found, key=lambda moment: moment[0])
 
 
 def _told(rng: random.Random) -> Instruction:
