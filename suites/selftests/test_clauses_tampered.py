@@ -77,6 +77,90 @@ def test_a_push_that_was_held_back_and_came_just_now_may_still_be_handled(story:
     story.arrives(7)
 
 
+@passes("FRM-7", times=2)
+def test_a_push_that_came_late_and_the_next_are_told_apart(story: Story) -> None:
+    story.connect()
+    story.push(7, CHINESE, befell=("delay",))
+    story.wait(355)
+    story.arrives(7)
+    story.wait(5)
+    story.push(7)
+    story.takes(7)
+    story.takes(7)
+
+
+@passes("FRM-7", times=1)
+def test_a_push_that_came_after_the_next_need_not_be_taken(story: Story) -> None:
+    story.connect()
+    story.push(7, CHINESE, befell=("delay",))
+    story.wait(360)
+    story.push(7)
+    story.takes(7)
+    story.wait(10)
+    story.hears(Push(token=TOKEN, id=7, topic="t", content=CHINESE))
+    story.wait(1000)
+
+
+@passes("FRM-7", times=2, handlers=False)
+def test_an_answer_to_a_push_that_came_late_may_come_after_the_next(story: Story) -> None:
+    story.connect()
+    story.push(7, CHINESE, befell=("delay",))
+    story.wait(355)
+    story.arrives(7)
+    story.wait(5)
+    story.push(7)
+    story.confirm(7)
+
+
+@leaves_open("RDL-7")
+def test_a_message_that_came_again_late_may_still_be_answered(story: Story) -> None:
+    story.connect()
+    story.push(7)
+    story.confirm(7, lost=True)
+    story.wait(360)
+    story.push(7, befell=("delay",))
+    story.wait(300)
+    story.arrives(7)
+    story.wait(10)
+
+
+@leaves_open("ACK-9")
+def test_a_message_that_came_when_a_slow_handler_was_nearly_done_did_not_wait_for_it(story: Story) -> None:
+    story.connect()
+    story.push(7, told=Instruction(delay_ms=10_000))
+    story.received(7)
+    story.push(8, befell=("delay",))
+    story.wait(9)
+    story.arrives(8)
+    story.wait(1)
+    story.handled(7)
+    story.takes(8)
+
+
+@leaves_open("ACK-9")
+def test_a_message_that_came_late_behind_a_slow_handler_may_still_be_handled(story: Story) -> None:
+    story.connect()
+    story.push(7, told=HANG)
+    story.received(7)
+    story.push(8, befell=("delay",))
+    story.wait(100)
+    story.arrives(8)
+    story.wait(10)
+
+
+@leaves_open("FRM-11")
+def test_whoever_closes_soon_after_what_came_late_has_not_ignored_it(story: Story) -> None:
+    story.connect()
+    story.hears(b"")
+    story.push(7, befell=("delay",))
+    story.wait(100)
+    story.arrives(7)
+    story.wait(10)
+    story.close("client")
+    story.connect()
+    story.wait(1000)
+
+
 @violates("FRM-7", "7 did not reach the handler; 100.0 s passed")
 def test_a_push_that_came_late_and_was_ignored(story: Story) -> Evidence:
     story.connect()
@@ -411,6 +495,17 @@ def test_nobody_gives_up_so_soon(story: Story) -> Evidence:
 @violates("FRM-7", "7 did not reach the handler; 1000.0 s passed")
 def test_whoever_used_an_answer_had_not_given_up(story: Story) -> Evidence:
     return closes_on(story, after=10, used=True)
+
+
+@violates("FRM-7", "7 did not reach the handler; 1000.0 s passed")
+def test_whoever_was_told_late_must_take_what_comes_later_still(story: Story) -> Evidence:
+    story.connects()
+    accepts_silently(story, "delay")
+    ignored = story.push(7, CHINESE, befell=("delay",))
+    story.hears(ConnectAck(token=TOKEN, flag=1))
+    story.arrives(7)
+    story.wait(1000)
+    return (ignored,)
 
 
 @violates("HSK-9", "still waiting for a CONNECTACK; 100.0 s passed")

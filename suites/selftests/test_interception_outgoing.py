@@ -312,6 +312,14 @@ def test_a_delayed_frame_comes_so_many_seconds_later_and_those_behind_it_do_not_
     assert pushed_ids(day) == [8, 7]
 
 
+def test_a_delay_that_the_clock_cannot_tell_is_none() -> None:
+    day = Day()
+    day.at(1_000_000)
+    day.begin(Delay(frame="push", delay=1e-12))
+    day.produce(id=7)
+    assert pushed_ids(day) == [7]
+
+
 def test_a_reordered_frame_comes_behind_the_one_that_follows_it() -> None:
     day = Day()
     day.begin(Reorder(frame="push"))

@@ -268,6 +268,7 @@ def test_what_was_handed_out_and_is_not_settled_comes_again_at_once() -> None:
     day.begin(RedeliveryStorm())
     assert day.events(Fault, Pushed)[0] == Fault(name="redelivery_storm")
     assert pushed(day) == [(8, "c1"), (9, "c1"), (10, "c1")]
+    assert day.service.state(11) is State.FAILED
     day.live(459.9)
     assert len(pushed(day)) == 3
     day.live(460)
@@ -278,8 +279,11 @@ def test_what_waits_is_not_pushed_twice_by_a_storm() -> None:
     day = Day()
     day.produce(id=7)
     day.closed("c1")
+    day.at(5)
     day.begin(RedeliveryStorm())
+    day.at(6)
     day.begin(RedeliveryStorm())
+    assert day.service.message(7).waiting_since == 5
     day.forget()
     day.come("c3", "client-3")
     assert pushed(day) == [(7, "c3")]

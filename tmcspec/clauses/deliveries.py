@@ -169,6 +169,12 @@ class Delivery(Handing):
         return self.kept and self.out is None
 
     @property
+    def overtaken(self) -> bool:
+        """Whether it came after the message had been handed out again."""
+        following = self.life.handed[self.number + 1 : self.number + 2]
+        return self.kept and any(self.sent.seq > each.entry.seq for each in following)
+
+    @property
     def connection(self) -> str:
         return self.pushed.event.connection
 

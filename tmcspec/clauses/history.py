@@ -140,9 +140,9 @@ class History(Timeline):
         return f"{left:.1f} s passed"
 
     def unanswered(self, delivery: Delivery) -> str | None:
-        """As `overdue`, for the answer to a delivery, whose handler takes its time; None when it never came."""
+        """As `overdue`, for the answer to a delivery that came, whose handler takes its time."""
         limit = self.trace.patience + delivery.instruction.delay
-        return None if delivery.absent else self.overdue(delivery.sent, limit, on=delivery.connection)
+        return self.overdue(delivery.sent, limit, on=delivery.connection)
 
     # What was done on purpose
 
@@ -203,8 +203,8 @@ class History(Timeline):
         return self._heard[out.seq]
 
     def push(self, delivery: Delivery) -> Push | None:
-        """The push as a client could read it; None when it was odd beyond use: without its id, topic or token, or with
-        something else than what was meant.
+        """The push as a client could read it; None when it was odd beyond use: without its id, topic or token, with
+        something else than what was meant, or so late that the message had come again before.
         """
         if delivery not in self._pushes:
             self._pushes[delivery] = self._read_push(delivery)
@@ -212,7 +212,9 @@ class History(Timeline):
 
     def _read_push(self, delivery: Delivery) -> Push | None:
         message = self.heard(delivery.out) if delivery.out else None
-        if not isinstance(message, Push) or delivery.spoiled or message.id != delivery.id or message.topic is None:
+        if delivery.spoiled or delivery.overtaken:
+            return None
+        if not isinstance(message, Push) or message.id != delivery.id or message.topic is None:
             return None
         if self.changed(delivery):
             return None
