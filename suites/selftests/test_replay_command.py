@@ -11,7 +11,7 @@ from harness import tmcspec
 
 from tmcspec import trace_file
 from tmcspec.instruction import Instruction
-from tmcsuites import replay_command
+from tmcsuites.chaos import files
 from tmcsuites.chaos.counterexample import CounterExample, Drawn
 from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan
 
@@ -134,7 +134,7 @@ def test_a_bad_file_ends_with_4(data: bytes | None, complaint: str) -> None:
 
 
 def test_a_file_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay_command, "FILE_LIMIT", 100)
+    monkeypatch.setattr(files, "FILE_LIMIT", 100)
     ended = tmcspec("replay", "ACK-2.json")
     assert ended.status == 4
     assert "ACK-2.json: larger than" in ended.err

@@ -9,9 +9,10 @@ import pytest
 from harness import tmcspec
 
 from tmcspec import trace_file
+from tmcsuites.chaos.counterexample import CounterExample
 from tmcsuites.chaos.plan import Plan
 
-SMALL = ("simulate", "--hours", "0.2", "--clients", "2", "--messages", "20")
+SMALL = ("simulate", "--no-shrink", "--hours", "0.2", "--clients", "2", "--messages", "20")
 
 
 def test_it_tells_what_happened_and_judges_it() -> None:
@@ -47,6 +48,19 @@ def test_a_client_that_breaks_a_must_is_shown_and_the_exit_status_says_so() -> N
     assert done.status == 1
     assert "ACK-2 MUST: " in done.out
     assert "was confirmed" in done.out
+
+
+def test_the_cause_is_told_as_a_story_and_kept_in_a_file(tmp_path: Path) -> None:
+    done = tmcspec(
+        *SMALL[:1], *SMALL[2:], "--client", "mutant:confirms-first", "--counter-examples", str(tmp_path / "found")
+    )
+    assert done.status == 1
+    file = tmp_path / "found" / "ACK-2.json"
+    assert f"tmcspec replay {file}" in done.out
+    example = CounterExample.loads(file.read_text(encoding="utf-8"))
+    assert (example.clause, example.client) == ("ACK-2", "mutant:confirms-first")
+    assert (len(example.plan.clients), len(example.plan.messages), len(example.plan.faults)) == (1, 1, 0)
+    assert tmcspec("replay", str(file)).status == 1
 
 
 def test_every_event_can_be_seen_on_a_line() -> None:
@@ -98,7 +112,7 @@ def test_wrong_usage_is_said(words: tuple[str, ...], text: str) -> None:
         (b"{", "a schedule is JSON; "),
         (b'[{"fault": "lag"}]', "fault 1: unknown fault 'lag'"),
         (b'[{"fault": "down"}]', "does not end within the 720 s of the plan"),
-        (b"\xff", "is no UTF-8 text: "),
+        (b"\xff", "no UTF-8 text: "),
     ],
     ids=["json", "fault", "end", "text"],
 )

@@ -15,15 +15,13 @@ import click
 from tmcspec import trace_file
 from tmcspec.clauses import CLAUSES, Judgement, Level, judge_trace
 from tmcsuites.chaos.counterexample import CounterExample, CounterExampleError, load
+from tmcsuites.chaos.files import read
 from tmcsuites.chaos.fleet import REFERENCE, FleetError, subject_of
 from tmcsuites.chaos.plan import Plan, PlanError
 from tmcsuites.chaos.play import play
 from tmcsuites.chaos.story import story
 from tmcsuites.report.words import visible
 from tmcsuites.verdict import ExitStatus
-
-#: Bytes of a file that are read: a plan of the largest size has some 30 MiB.
-FILE_LIMIT = 64 * 2**20
 
 
 @click.command()
@@ -42,7 +40,7 @@ def replay(file: Path, client: str | None, trace_path: Path | None, as_json: boo
       tmcspec replay ACK-2.json
     """
     try:
-        found = load(_read(file))
+        found = load(read(file))
         example = found if isinstance(found, CounterExample) else None
         who = client or (example.client if example else REFERENCE)
         subject = subject_of(who)
@@ -65,21 +63,6 @@ def replay(file: Path, client: str | None, trace_path: Path | None, as_json: boo
     else:
         click.echo("\n".join([*lines, "", _verdict(example, who, broken=broken)]))
     sys.exit(ExitStatus.FAILURE if broken else ExitStatus.OK)
-
-
-def _read(path: Path) -> str:
-    """The text of a file. Raises UsageError: it cannot be read, is no text, or is too large."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(FILE_LIMIT + 1)
-        text = data.decode()
-    except OSError as error:
-        raise click.UsageError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise click.UsageError(f"{path}: no UTF-8 text: {error.reason} at byte {error.start}") from None
-    if len(data) > FILE_LIMIT:
-        raise click.UsageError(f"{path}: larger than {FILE_LIMIT // 2**20} MiB")
-    return text
 
 
 def _again(example: CounterExample | None, file: Path, client: str | None) -> list[str]:

@@ -16,19 +16,19 @@ from rich.text import Text
 
 from tmcfakes.faults import FaultError, Schedule
 from tmcspec import trace_file
-from tmcspec.clauses import CLAUSES, Binds, Judgement, Level, judge_trace
+from tmcspec.clauses import CLAUSES, Binds, Judgement, judge_trace
 from tmcspec.events import FrameIn, FrameOut, WsIn, WsOut
 from tmcspec.trace import Entry, Trace
 from tmcsuites.chaos.census import Census, census
+from tmcsuites.chaos.counterexample import Drawn
 from tmcsuites.chaos.draw import draw_plan
+from tmcsuites.chaos.files import read
 from tmcsuites.chaos.fleet import FleetError, subject_of
 from tmcsuites.chaos.plan import CLIENT_LIMIT, MESSAGE_LIMIT, SECONDS_LIMIT, Plan, PlanError
 from tmcsuites.chaos.play import play
-from tmcsuites.report.words import counted, describe_event, describe_finding, line
+from tmcsuites.chaos.reduce import reduce, worst
+from tmcsuites.report.words import counted, describe_event, describe_finding, line, visible
 from tmcsuites.verdict import ExitStatus
-
-#: Files of schedules and plans are read up to so many bytes.
-FILE_LIMIT = 64 * 2**20
 
 
 @click.command()
@@ -45,6 +45,15 @@ FILE_LIMIT = 64 * 2**20
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Writes down what was to happen.")
 @click.option("--trace", "trace_path", type=click.Path(path_type=Path), help="Writes down what happened.")
 @click.option("--log", count=True, help="Prints a line for each event but frames; twice, for those, too.")
+@click.option(
+    "--counter-examples",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("tmcspec-counterexamples"),
+    show_default=True,
+    help="Where the smallest plan that breaks a MUST goes.",
+)
+@click.option("--shrink/--no-shrink", "shrinking", default=True, help="Whether to look for it; that takes minutes.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def simulate(
     seed: int,
@@ -56,12 +65,15 @@ def simulate(
     plan_file: Path | None,
     trace_path: Path | None,
     log: int,
+    folder: Path,
+    shrinking: bool,
     as_json: bool,
 ) -> None:
     """One seeded world in virtual time: a fleet of clients, messages and faults. Tells what happened, and judges it.
 
     The same arguments give the same trace, byte for byte. Half an hour without faults follows the hours, in which
-    everything must come right again. Exit status 1 when a MUST was broken.
+    everything must come right again. Exit status 1 when a MUST was broken; then the day is made smaller until only the
+    cause is left, told as a story, and kept in a file for `tmcspec replay`.
 
     \b
     Example:
@@ -92,8 +104,28 @@ def simulate(
         click.echo(json.dumps(_report(plan, counts, judgements, trace)))
     else:
         _tell(console, plan, counts, judgements, trace, took=time.perf_counter() - began)
-    broken = any(each.violations and each.clause.level is Level.MUST for each in judgements)
+    broken = worst(judgements)
+    if broken and shrinking and not as_json:
+        drawn = Drawn(seed=seed, hours=hours, clients=clients, messages=messages) if faults == "random" else None
+        _explain(console, plan, broken.clause.id, client, folder=folder, drawn=drawn)
     sys.exit(ExitStatus.FAILURE if broken else ExitStatus.OK)
+
+
+def _explain(console: Console, plan: Plan, clause: str, client: str, *, folder: Path, drawn: Drawn | None) -> None:
+    """Makes the day smaller until only the cause is left, and tells that as a story."""
+    with Console(stderr=True).status("looking for the smallest plan that does this") as status:
+
+        def progress(smaller: Plan) -> None:
+            parts = (counted(len(smaller.faults), "fault"), counted(len(smaller.messages), "message"))
+            status.update(f"looking for the smallest plan that does this: {', '.join(parts)} so far")
+
+        try:
+            cause = reduce(plan, clause, client, folder=folder, drawn=drawn, progress=progress)
+        except OSError as error:
+            raise click.UsageError(f"--counter-examples {folder}: {error.strerror}") from None
+    cut = ", and no more were allowed" if cause.exhausted else ""
+    told = ["", f"The smallest plan found, of {cause.tried} tried{cut}: {cause.file}", *cause.story]
+    console.print(Text("\n".join(visible(each) for each in told)), soft_wrap=True)
 
 
 def _with_faults(plan: Plan, path: Path) -> Plan:
@@ -107,21 +139,6 @@ def _with_faults(plan: Plan, path: Path) -> Plan:
         messages=plan.messages,
         faults=schedule.faults,
     )
-
-
-def read(path: Path) -> str:
-    """The text of a file that a user names. Raises UsageError: it cannot be read, is no text, or is too large."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(FILE_LIMIT + 1)
-    except OSError as error:
-        raise click.UsageError(f"{path}: {error.strerror}") from None
-    if len(data) > FILE_LIMIT:
-        raise click.UsageError(f"{path} is larger than {FILE_LIMIT // 2**20} MiB")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise click.UsageError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}") from None
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,25 @@
+"""Files that users name: schedules, plans and counter-examples. They come from anybody, and are read up to a limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+#: Bytes of a file that are read: a plan of the largest size has some 30 MiB.
+FILE_LIMIT = 64 * 2**20
+
+
+def read(path: Path) -> str:
+    """The text of a file. Raises UsageError: it cannot be read, is no text, or is too large."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_LIMIT + 1)
+        text = data.decode()
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{path}: no UTF-8 text: {error.reason} at byte {error.start}") from None
+    if len(data) > FILE_LIMIT:
+        raise click.UsageError(f"{path}: larger than {FILE_LIMIT // 2**20} MiB")
+    return text

@@ -1,0 +1,68 @@
+"""From a bad day to its cause: a broken clause becomes the smallest plan that breaks it, its story, and a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tmcspec.clauses import CLAUSES, Binds, Judgement, Level, judge_trace
+from tmcsuites.chaos.counterexample import CounterExample, Drawn
+from tmcsuites.chaos.fleet import subject_of
+from tmcsuites.chaos.plan import Plan
+from tmcsuites.chaos.play import play
+from tmcsuites.chaos.shrink import TRIES, shrink
+from tmcsuites.chaos.story import story
+from tmcsuites.chaos.verdict_of_play import breaks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """A counter-example in its file, and what it tells."""
+
+    file: Path
+    example: CounterExample
+    story: tuple[str, ...]
+    tried: int
+    exhausted: bool
+
+
+def worst(judgements: Iterable[Judgement]) -> Judgement | None:
+    """The broken MUST that is told of: the first that binds the client, else the first."""
+    broken = [each for each in judgements if each.violations and each.clause.level is Level.MUST]
+    return min(broken, key=lambda each: each.clause.binds is not Binds.CLIENT, default=None)
+
+
+def reduce(
+    plan: Plan,
+    clause: str,
+    client: str,
+    *,
+    folder: Path,
+    drawn: Drawn | None = None,
+    limit: int = TRIES,
+    progress: Callable[[Plan], None] | None = None,
+) -> Cause:
+    """Makes a plan that breaks a clause as small as it gets, and writes it down.
+
+    Args:
+        plan: what the client breaks the clause with.
+        clause: its id.
+        client: a name as `subject_of` takes it.
+        folder: where the file goes; made if it is not there. One that is there for the same clause is replaced.
+        drawn: how the plan was drawn, so that the story can say so.
+        limit, progress: as in `shrink`.
+
+    Raises:
+        ValueError: the client does not break the clause with it.
+        OSError: the file cannot be written.
+    """
+    subject = subject_of(client)
+    found = shrink(plan, breaks(clause, subject), limit=limit, progress=progress)
+    example = CounterExample(clause=clause, client=client, plan=found.plan, drawn=drawn)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{clause}.json"
+    file.write_text(example.dumps(), encoding="utf-8")
+    trace = play(found.plan, subject)
+    lines = story(found.plan, trace, judge_trace(trace, [CLAUSES[clause]]), again=example.commands(str(file)))
+    return Cause(file=file, example=example, story=tuple(lines), tried=found.tried, exhausted=found.exhausted)
