@@ -42,8 +42,8 @@ FOUND: dict[str, tuple[list[str], int, int, int, int]] = {
 CHAOTIC = Catalogue()
 
 
-@CHAOTIC.mutant("forgets-its-queue", "QUE-1")
-class ForgetsItsQueue(TmcClient):
+@CHAOTIC.mutant("forgets-what-it-works-on", "QUE-1")
+class ForgetsWhatItWorksOn(TmcClient):
     """Loses the messages in hand when a connection ends, and still takes them for in hand when they come again."""
 
     async def _one_connection(self) -> Exception:
@@ -116,7 +116,7 @@ def test_the_reference_core_breaks_nothing_by_what_was_found(name: str) -> None:
 
 
 def test_what_is_lost_with_a_connection_comes_down_to_one_message_and_one_abort() -> None:
-    lost = CHAOTIC["forgets-its-queue"]
+    lost = CHAOTIC["forgets-what-it-works-on"]
     working = MessagePlan(at=200.5, id=DOUBLE - 10_000, told=Instruction(delay_ms=5000))
     plan = eventful()
     # An application that restarts its client loses nothing for ever.
