@@ -46,6 +46,8 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("never-confirms", "FRM-6"): "the clause asks for a confirm",
     ("never-confirms", "FRM-11"): "the clause asks for a confirm",
     ("never-confirms", "QUE-1"): "what is never confirmed never leaves the queue",
+    ("loses-confirms-that-come-together", "QUE-1"): "what it does not confirm does not leave the queue",
+    ("never-comes-back", "QUE-1"): "what waits for it never leaves the queue",
     ("confirms-first", "ACK-3"): "what is confirmed first is confirmed whatever comes of it",
     ("confirms-first", "ACK-5"): "what is confirmed first is confirmed whatever comes of it",
     ("swallows-failures", "ACK-2"): "nothing shows that its handler was done before",

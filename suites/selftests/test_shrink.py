@@ -226,7 +226,7 @@ def test_no_plan_is_tried_twice_and_none_that_is_not_one(fails: Fails, found: Pl
 
 def test_each_step_is_smaller_than_the_one_before() -> None:
     steps: list[Plan] = []
-    (day, _) = days(first_token)
+    day, *_ = days(first_token)
     shrunk = shrink(day, first_token, progress=steps.append)
     sizes = [size(plan) for plan in (day, *steps)]
     assert sizes == sorted(set(sizes), reverse=True)
@@ -237,7 +237,7 @@ def test_each_step_is_smaller_than_the_one_before() -> None:
 @pytest.mark.parametrize("limit", [1, 2, 10, 30])
 def test_a_limit_of_tries_is_kept_and_what_was_found_until_then_fails(limit: int) -> None:
     tried: list[Plan] = []
-    (day, _) = days(lost_queue)
+    day, *_ = days(lost_queue)
     shrunk = shrink(day, lambda plan: bool(tried.append(plan)) or lost_queue(plan), limit=limit)
     assert shrunk.tried == len(tried) == limit
     assert shrunk.exhausted

@@ -30,7 +30,7 @@ async def test_what_was_in_hand_when_the_connection_broke_is_not_lost(tmc_stage:
 
 
 # S25: 约6分钟后重新加入消费队列待消费
-@case("QUE-4", "QUE-1")
+@case("QUE-4", "QUE-1", "QUE-2")
 async def test_a_message_that_got_lost_on_the_way_is_recovered(tmc_stage: Stage) -> None:
     """The push never arrives; six minutes later the message comes again."""
     await tmc_stage.start()
