@@ -394,3 +394,27 @@ def test_a_line_whose_bytes_were_corrupted_may_be_deaf_to_its_end() -> None:
     assert hindered(story, after, on="c1")
     assert not hindered(story, after, client="client")
     assert not hindered(story, before, on="c1")
+
+
+@pytest.mark.parametrize(("name", "guilty"), [("corrupt", []), ("latency", ["ACK-1"])])
+def test_what_was_said_on_a_line_that_is_out_of_step_may_have_been_a_confirm(name: str, guilty: list[str]) -> None:
+    """A wrong length makes the service read everything behind it at the wrong place, as long as the line is there."""
+    story = Story()
+    story.connect(client="client")
+    story.fault(name, "client", "rate=0.1 stream=upstream")
+    story.heals(name, "client", "rate=0.1 stream=upstream")
+    story.wait(1000)
+    story.push(7)
+    story.handles(7)
+    story.wait(100)
+    assert accused(story) == guilty
+
+
+@pytest.mark.parametrize(("name", "guilty"), [("corrupt", []), ("latency", ["HSK-10"])])
+def test_an_answer_without_a_token_over_a_corrupted_line_may_have_had_one(name: str, guilty: list[str]) -> None:
+    story = Story()
+    story.fault(name, "client", "rate=0.1 stream=downstream")
+    story.connects(client="client")
+    story.accepts(token=None)
+    story.pull(token=None)
+    assert [id for id in accused(story) if id == "HSK-10"] == guilty

@@ -135,8 +135,6 @@ class History(Timeline):
         left = self.left(since)
         if left < patience or (not alone and self.hindered(since, patience, on=on, client=client)):
             return None
-        if on is not None and self.corruption.ever(on):
-            return None  # it may have acted, and nobody can tell
         return f"{left:.1f} s passed"
 
     def unanswered(self, delivery: Delivery) -> str | None:
