@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from fault_strategies import frame_faults
 from faults_by_hand import Day
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tmcfakes.faults import FrameFault, luck
+from tmcfakes.faults import FrameFault, Oversize, luck
 from tmcfakes.service import Service
 from tmcspec.clauses import CLAUSES, Binds, Level, judge_trace
 from tmcspec.events import Fault, FrameIn, Opened, Produced
@@ -125,6 +125,7 @@ def survives(faults: Sequence[FrameFault], seed: int) -> None:
 
 
 @settings(max_examples=60)
+@example(faults=[Oversize(frame="connectack", size=2**22)] * 2, seed=0)
 @given(faults=st.lists(frame_faults(), min_size=1, max_size=6), seed=st.integers(0, 2**16))
 def test_the_reference_core_lives_through_it_and_settles_everything_afterwards(
     faults: list[FrameFault], seed: int

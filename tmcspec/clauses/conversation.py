@@ -34,6 +34,9 @@ from tmcspec.trace import Entry, Trace
 #: Seconds that every client waits for a CONNECTACK, less what timers fire early (observed: Java waits 5 s, C# 10 s).
 LEAST_PATIENCE = 4.5
 
+#: Bytes of a message that not every client takes any more: twice what all of them do (FRM-12).
+MOST_TAKEN = 2 * 2**20
+
 
 class QueueName(NamedTuple):
     """One group of one app in one environment: what shares messages (S3), and nothing else does (S18)."""
@@ -207,18 +210,19 @@ def read_conversations(trace: Trace) -> dict[str, Conversation]:
     for conversation in conversations.values():
         for handshake in conversation.handshakes:
             told, token = handshake.told, handshake.token
-            if told and token and handshake.succeeded and not _came_too_late(conversation, handshake, told):
+            if told and token and handshake.succeeded and not _was_not_taken(conversation, handshake, told):
                 conversation.tokens.setdefault(token, told)
     return conversations
 
 
-def _came_too_late(conversation: Conversation, handshake: Handshake, told: Entry) -> bool:
-    """Whether the client had given up waiting for an answer when it came: it closed the connection and made no use of
-    it. One that came soon was not too late for anybody.
+def _was_not_taken(conversation: Conversation, handshake: Handshake, told: Entry) -> bool:
+    """Whether the client had given up waiting for an answer when it came, or could not take one so large: it closed the
+    connection and made no use of it. One that came soon, and of a usual size, anybody takes.
     """
+    size = len(handshake.ack.event.data) if handshake.ack else 0
     closed = conversation.closed
     gave_up = closed is not None and closed.event.by == "client" and handshake.use is None
-    return gave_up and told.time - handshake.connect.entry.time >= LEAST_PATIENCE
+    return gave_up and (size > MOST_TAKEN or told.time - handshake.connect.entry.time >= LEAST_PATIENCE)
 
 
 def _read(conversation: Conversation, entry: Entry, event: Event) -> None:

@@ -285,12 +285,13 @@ def _done_by_unsigned(history: History) -> dict[int, Entry]:
         match entry.event:
             case HttpIn() as event:
                 request = history.requests.get(event.request, entry.seq + 1)
-                if request and request.answered:
-                    answers[request.answered.seq] = request
-                    if event.sign == "right":
-                        good.add(entry.seq)
-                    else:
-                        bad[entry.seq] = None
+                if request is None or request.answered is None:
+                    continue
+                answers[request.answered.seq] = request
+                if event.sign == "right":
+                    good.add(entry.seq)
+                else:
+                    bad[entry.seq] = None
             case HttpOut() if request := answers.get(entry.seq):
                 good.discard(request.at.seq)
                 bad.pop(request.at.seq, None)
