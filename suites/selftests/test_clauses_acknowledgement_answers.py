@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stories import TOKEN, Evidence, Story, leaves_open, passes, violates
+from proofs import Evidence, leaves_open, passes, violates
+from stories import TOKEN, Story
 from story_values import FAIL, LONG, NEIGHBOUR
 
 from tmcspec.events import Id, Pushed

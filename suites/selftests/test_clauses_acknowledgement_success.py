@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stories import Evidence, Story, leaves_open, passes, violates
+from proofs import Evidence, leaves_open, passes, violates
+from stories import Story
 from story_values import HANG, LONG, NEIGHBOUR, SLOW
 
 # ACK-1: success is confirmed

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from stories import PROOFS
+from proofs import PROOFS
 
 from tmcspec.clauses import CLAUSES, Result
 
@@ -24,7 +24,7 @@ def test_every_clause_has_a_trace_that_keeps_it_one_that_breaks_it_and_one_that_
     clause: str, result: Result
 ) -> None:
     proofs = [proof.name for proof in PROOFS if (proof.clause, proof.result) == (clause, result)]
-    assert proofs, f"no story is declared that makes {clause} {result}; see stories.py for how to tell one"
+    assert proofs, f"no story is declared that makes {clause} {result}; see proofs.py for how to tell one"
 
 
 def test_nothing_is_proved_that_is_no_clause() -> None:

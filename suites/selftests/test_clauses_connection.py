@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stories import Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import Story
 
 from tmcspec.events import Accepted
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stories import Story, judged
+from proofs import judged
+from stories import Story
 
 from tmcspec.clauses import Binds, judge_trace
 from tmcspec.clauses.history import History

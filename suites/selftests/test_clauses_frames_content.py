@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from odd_frames import CHINESE, gzip, trailing_bytes, unreadable
-from stories import Evidence, Story, leaves_open, passes, violates
+from proofs import Evidence, leaves_open, passes, violates
+from stories import Story
 
 from tmcspec.clauses.content import same_content
 from tmcspec.frame import encode, void

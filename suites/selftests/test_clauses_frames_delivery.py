@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from odd_frames import plain, rare, unreadable
-from stories import Evidence, Story, leaves_open, passes, violates
+from proofs import Evidence, leaves_open, passes, violates
+from stories import Story
 
 from tmcspec.events import Id, Pushed
 

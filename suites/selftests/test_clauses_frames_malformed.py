@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from odd_frames import trailing_bytes, unknown_header
-from stories import TOKEN, Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import TOKEN, Story
 
 from tmcspec.frame import Frame, MessageType, encode, string
 from tmcspec.messages import Confirm

@@ -13,7 +13,8 @@ from odd_frames import (
     unreadable,
     with_field,
 )
-from stories import Evidence, Story, leaves_open, passes, violates
+from proofs import Evidence, leaves_open, passes, violates
+from stories import Story
 
 from tmcspec.frame import int16, raw
 

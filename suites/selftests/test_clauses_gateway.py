@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from stories import APP, CONFIRM, CONSUME, Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import APP, CONFIRM, CONSUME, Story
 from story_values import FAIL, HANG, LONG, NEIGHBOUR, RAISE, SLOW
 
 from tmcspec.events import Consumed, HttpIn, HttpOut, Id

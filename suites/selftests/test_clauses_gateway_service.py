@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway_by_hand import GatewayWorld
-from stories import APP, CONFIRM, CONSUME, GROUP, TOPIC, Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import APP, CONFIRM, CONSUME, GROUP, TOPIC, Story
 
 from tmcspec.clauses import CLAUSES, judge
 from tmcspec.clauses.history import History

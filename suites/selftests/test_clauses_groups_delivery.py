@@ -9,7 +9,8 @@ from itertools import count
 from math import comb
 
 import pytest
-from stories import APP, Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import APP, Story
 
 from tmcspec.clauses.chi_square import survival
 from tmcspec.clauses.conversation import QueueName

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stories import APP, TOPIC, USER, Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import APP, TOPIC, USER, Story
 
 from tmcspec.clauses.registry import Registry, Topics
 from tmcspec.events import Accepted, Consumed, Dropped, Id, Produced, Pushed, Refused, Subscribed, UserGrouped

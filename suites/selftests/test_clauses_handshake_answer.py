@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stories import APP, GROUP, TOKEN, Evidence, Story, leaves_open, passes, violates
+from proofs import Evidence, leaves_open, passes, violates
+from stories import APP, GROUP, TOKEN, Story
 
 from tmcspec.events import Accepted
 from tmcspec.messages import ConnectAck

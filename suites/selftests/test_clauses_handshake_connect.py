@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stories import APP, EPOCH_MS, Evidence, Story, leaves_open, passes, violates
+from proofs import Evidence, leaves_open, passes, violates
+from stories import APP, EPOCH_MS, Story
 
 from tmcspec.events import Signed
 from tmcspec.frame import Frame, MessageType, int64, string

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from stories import APP, CONSUME, EPOCH_MS, GROUP, TOKEN, TOPIC, Story, judged
+from proofs import judged
+from stories import APP, CONSUME, EPOCH_MS, GROUP, TOKEN, TOPIC, Story
 
 from tmcspec.clauses import Binds, judge_trace
 from tmcspec.clauses.hindrance import HINDERING

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stories import CONFIRM, CONSUME, Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import CONFIRM, CONSUME, Story
 
 from tmcspec.events import HttpIn
 from tmcspec.frame import encode

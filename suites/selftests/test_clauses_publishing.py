@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from stories import APP, EPOCH_MS, GROUP, TOPIC, Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import APP, EPOCH_MS, GROUP, TOPIC, Story
 
 from tmcfakes.service import App, Service
 from tmcspec.clauses import CLAUSES, judge_trace

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stories import EPOCH_MS, TOKEN, Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import EPOCH_MS, TOKEN, Story
 
 from tmcspec.events import Accepted, Closed, Confirmed, Expired, Failed, FrameOut, Id, Opened, Produced, Pushed
 from tmcspec.frame import encode

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stories import APP, CONFIRM, TOKEN, Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import APP, CONFIRM, TOKEN, Story
 
 from tmcspec.events import Confirmed, Consumed, Dropped, Expired, Failed, FrameOut, Id, Produced, UnknownConfirm
 from tmcspec.messages import Confirm

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from stories import APP, GROUP, TOKEN, USER, Evidence, Story, leaves_open, passes, violates
+from proofs import Evidence, leaves_open, passes, violates
+from stories import APP, GROUP, TOKEN, USER, Story
 
 from tmcspec.events import Accepted, Signed
 from tmcspec.frame import encode

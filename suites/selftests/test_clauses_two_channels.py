@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from stories import Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import Story
 from story_values import FAIL, LONG, NEIGHBOUR, SLOW
 
 from tmcspec.clauses import CLAUSES, Binds

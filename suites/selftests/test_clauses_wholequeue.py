@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stories import Evidence, Story, judged, leaves_open, passes, violates
+from proofs import Evidence, judged, leaves_open, passes, violates
+from stories import Story
 
 from tmcspec.clauses import CLAUSES, judge
 from tmcspec.clauses.history import History
