@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shlex
 from pathlib import Path
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 from harness import tmcspec
 
+from tmcfakes.service import App, Send, Service
 from tmcspec.clauses import CLAUSES
 from tmcspec.frame import FrameError, MessageType, ValueType, decode
 from tmcspec.messages import Connect, from_client, from_service
 from tmcspec.signing import sign_connect
 from tmcspec.timing import CONFIRM_TIMEOUT, PULL_INTERVAL, REDELIVERY_DELAY, RETENTION
+from tmcspec.trace import Recorder
 
 TEXT = (Path(__file__).parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", TEXT, re.DOTALL)
@@ -91,6 +94,50 @@ def test_the_sign_is_that_of_the_connect() -> None:
     sign = sign_connect(app_key="1023", group="default", timestamp="1795447615402", secret="secret")
     assert connect.sign == sign
     assert f"```text\n{sign}\n```" in TEXT
+
+
+def test_the_answers_are_those_of_the_fake_but_for_the_token() -> None:
+    """The frames in order: CONNECT and its two answers, a push, what the client says, and two answers to a publish."""
+    connect, accepted, refused, push, *said, published, unknown = [data_of(frame) for frame in FRAMES]
+    told = decode(accepted).token
+    assert told is not None
+
+    def service(secret: str) -> Service:
+        return Service(
+            apps=[App(key="1023", secret=secret)],
+            recorder=Recorder(),
+            rng=random.Random(0),
+            epoch_ms=1_795_447_616_000,
+            topics_to_taobao=["my_isv_topic"],
+        )
+
+    def answers(fake: Service, *frames: bytes) -> list[bytes]:
+        for data in frames:
+            fake.received("c1", data, now=0.0)
+        return [effect.data for effect in fake.effects() if isinstance(effect, Send)]
+
+    wrong, right = service("another"), service("secret")
+    for fake in (wrong, right):
+        fake.opened("c1", now=0.0)
+    assert answers(wrong, connect) == [refused]
+    (answer,) = answers(right, connect)
+    given = (decode(answer).token or "").encode()
+    assert answer.replace(given, told.encode()) == accepted
+
+    right.produce(
+        app_key="1023",
+        topic="taobao_trade_TradeCreate",
+        content='{"tid":1}',
+        user_id=2112038970,
+        nick="店铺",
+        id=4957008278901466387,
+        data_id=1,
+        now=0.0,
+    )
+    assert [data.replace(given, told.encode()) for data in answers(right)] == [push]
+    assert [data.replace(given, told.encode()) for data in answers(right, *said)] == [published]
+    no_topic = said[-1].replace(b"my_isv_topic", b"no_isv_topic")
+    assert [data.replace(given, told.encode()) for data in answers(right, no_topic)] == [unknown]
 
 
 def test_the_commands_say_what_is_shown() -> None:
