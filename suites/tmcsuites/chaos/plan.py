@@ -8,6 +8,7 @@ and in what its seed decides: tokens, backoffs, who gets a message, the luck wit
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -298,7 +299,6 @@ def _check_times(whose: str, times: Iterable[float]) -> None:
 def _check_many(what: str, values: tuple[T, ...], limit: int, name: Callable[[T], object]) -> None:
     if len(values) > limit:
         raise PlanError(f"a plan has at most {limit} {what}, not {len(values)}")
-    names = [name(value) for value in values]
-    if len(set(names)) < len(names):
-        twice = next(each for each in names if names.count(each) > 1)
-        raise PlanError(f"two {what} of a plan are called {show(twice)}")
+    counts = Counter(name(value) for value in values)
+    if twice := [each for each, count in counts.items() if count > 1]:
+        raise PlanError(f"two {what} of a plan are called {show(twice[0])}")
