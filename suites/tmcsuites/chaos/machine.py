@@ -114,7 +114,7 @@ class ChaosMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from((0.1, 1.0, 10.0, 60.0, 400.0)))
     def time_passes(self, seconds: float) -> None:
-        self._run(asyncio.sleep(seconds))
+        self._run(self._wait(seconds))
 
     # The end
 
@@ -129,8 +129,11 @@ class ChaosMachine(RuleBasedStateMachine):
 
     async def _end(self) -> Trace:
         self._world.heal()
-        await asyncio.sleep(QUIET)
+        await self._wait(QUIET)
         return self._world.end()
+
+    async def _wait(self, seconds: float) -> None:
+        await self._world.sleep_until(asyncio.get_running_loop().time() + seconds)
 
 
 def aimed(fault: PlannedFault, who: int) -> PlannedFault:
@@ -153,7 +156,7 @@ def machine_for(subject: SubjectFactory, *, clauses: Iterable[Clause] = ()) -> t
 
         run_state_machine_as_test(machine_for(subject_of("reference")))
     """
-    members = {"subject": staticmethod(subject), "clauses": tuple(clauses) or tuple(CLAUSES.values())}
+    members = {"subject": staticmethod(subject), "clauses": tuple(clauses) or ChaosMachine.clauses}
     return type("ChaosMachine", (ChaosMachine,), members)
 
 

@@ -71,7 +71,7 @@ class World:
         self._stack = AsyncExitStack()
         self._connections = 0
         self._exhausted = loop.create_future()
-        self.fake.recorder.listeners.append(self._count)
+        self.fake.recorder.watchers.append(self._count)
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.fake)
