@@ -227,7 +227,7 @@ async def _answered(
         return answered
     except Complaint as complaint:
         return _json({"error": str(complaint)}, status=complaint.status, headers=complaint.headers)
-    except Exception:
+    except Exception:  # whatever it is: it is only logged here, and the front answers it
         log.exception("a call of the control API failed")
         raise
 

@@ -299,5 +299,5 @@ def test_junit_shows_an_expected_failure_as_one(runs: Runs) -> None:
     known = KnownFailing([Expectation(clause="HSK-3", reason="it does")])
     runs(BAD, known=known, selection=only("HSK-3"))
     (skipped,) = runs.junit().iter("skipped")
-    assert skipped.get("type") == "pytest.xfail"
+    assert skipped.get("type") == "pytest.xfail"  # JUnit has no word of its own for it, and this one is pytest's
     assert "FAIL, as expected: it does" in str(skipped.get("message"))

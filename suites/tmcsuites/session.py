@@ -199,8 +199,9 @@ def _function(item: pytest.Function) -> CaseFunction:
 def _end(result: CaseResult) -> None:
     """Tells pytest, and so JUnit. The verdict is counted already: skipping here hides nothing from the exit status."""
     if result.verdict is Verdict.UNSUPPORTED:
-        pytest.skip(result.message)
+        pytest.skip(result.message)  # a column of its own, never green: the tally has it as UNSUPPORTED
     if result.expected is not None:
+        # Listed as known to fail, and it did: one that passes instead is stale, and fails the run.
         pytest.xfail(f"{result.verdict}, as expected: {result.expected}")
     if result.bad:
         raise CaseFailed(f"{result.verdict}: {result.message}")
