@@ -7,10 +7,12 @@ in the engine. It runs by the time of the event loop, so that a jump of the serv
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tmcfakes.faults import (
     EVERYBODY,
+    AnswerFault,
     ClockJump,
     FrameFault,
     LastingFault,
@@ -55,7 +57,7 @@ class Injector:
         for place, fault in order:
             self._count += 1
             key = self._count
-            begin = _Beginning(self, key, fault, schedule.seed, place)
+            begin = partial(self.begin, key, fault, seed=schedule.seed, place=place)
             if fault.at <= 0:
                 begin()
             else:
@@ -101,7 +103,7 @@ class Injector:
         if isinstance(fault, LastingFault) and fault.duration is not None:
             loop = asyncio.get_running_loop()
             self._timers[key] = loop.call_later(fault.duration, self.end, key)
-        elif not lasting and not isinstance(fault, FrameFault) and not hasattr(fault, "count"):
+        elif not lasting and not isinstance(fault, FrameFault | AnswerFault):
             del self._active[key]
 
     def end(self, key: int) -> None:
@@ -117,22 +119,6 @@ class Injector:
 
     def _record(self, event: Event) -> None:
         self._fake.do(lambda service, now: service.record(event, now=now))
-
-
-class _Beginning:
-    """What a timer calls."""
-
-    __slots__ = ("_fault", "_injector", "_key", "_place", "_seed")
-
-    def __init__(self, injector: Injector, key: int, fault: PlannedFault, seed: int, place: int) -> None:
-        self._injector = injector
-        self._key = key
-        self._fault = fault
-        self._seed = seed
-        self._place = place
-
-    def __call__(self) -> None:
-        self._injector.begin(self._key, self._fault, seed=self._seed, place=self._place)
 
 
 def _target(fault: PlannedFault) -> str | None:

@@ -61,7 +61,7 @@ class SimulatedLoop(async_solipsism.EventLoop):  # type: ignore[misc]
 
 class _QuickSelector(Selector):  # type: ignore[misc]
     """Looks at all sockets as the library's own does, and in the same order, without a look-up for each of them: that
-    is a quarter of the time of a simulated day.
+    is a seventh of the time of a simulated day.
     """
 
     def __init__(self, clock: object) -> None:

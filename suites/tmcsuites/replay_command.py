@@ -12,10 +12,9 @@ from typing import Any
 
 import click
 
-from tmcspec import trace_file
 from tmcspec.clauses import CLAUSES, Judgement, Level, judge_trace
 from tmcsuites.chaos.counterexample import CounterExample, CounterExampleError, load
-from tmcsuites.chaos.files import read
+from tmcsuites.chaos.files import read, save_trace
 from tmcsuites.chaos.fleet import REFERENCE, FleetError, subject_of
 from tmcsuites.chaos.plan import Plan, PlanError
 from tmcsuites.chaos.play import play
@@ -52,10 +51,7 @@ def replay(file: Path, client: str | None, trace_path: Path | None, as_json: boo
     clauses = [CLAUSES[example.clause]] if example else list(CLAUSES.values())
     judgements = [each for each in judge_trace(trace, clauses) if each.violations]
     if trace_path:
-        try:
-            trace_file.save(trace, trace_path)
-        except OSError as error:
-            raise click.UsageError(f"--trace {trace_path}: {error.strerror}") from None
+        save_trace(trace, trace_path)
     broken = any(example or each.clause.level is Level.MUST for each in judgements)
     lines = story(plan, trace, judgements, again=_again(example, file, client))
     if as_json:

@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,13 @@ from rich.console import Console
 from rich.text import Text
 
 from tmcfakes.faults import FaultError, Schedule
-from tmcspec import trace_file
 from tmcspec.clauses import CLAUSES, Binds, Judgement, judge_trace
 from tmcspec.events import FrameIn, FrameOut, WsIn, WsOut
 from tmcspec.trace import Entry, Trace
 from tmcsuites.chaos.census import Census, census
 from tmcsuites.chaos.counterexample import Drawn
 from tmcsuites.chaos.draw import draw_plan
-from tmcsuites.chaos.files import read
+from tmcsuites.chaos.files import read, save_trace
 from tmcsuites.chaos.fleet import FleetError, subject_of
 from tmcsuites.chaos.plan import CLIENT_LIMIT, MESSAGE_LIMIT, SECONDS_LIMIT, Plan, PlanError
 from tmcsuites.chaos.play import play
@@ -82,7 +82,7 @@ def simulate(
     try:
         plan = draw_plan(seed, hours=hours, clients=clients, messages=messages, stormy=faults == "random")
         if faults not in ("none", "random"):
-            plan = _with_faults(plan, Path(faults))
+            plan = replace(plan, faults=Schedule.loads(read(Path(faults))).faults)
         subject = subject_of(client)
     except (PlanError, FaultError, FleetError) as error:
         raise click.UsageError(str(error)) from None
@@ -95,10 +95,7 @@ def simulate(
     trace = play(plan, subject, listeners=listeners)
     judgements = judge_trace(trace)
     if trace_path:
-        try:
-            trace_file.save(trace, trace_path)
-        except OSError as error:
-            raise click.UsageError(f"--trace {trace_path}: {error.strerror}") from None
+        save_trace(trace, trace_path)
     counts = census(trace)
     if as_json:
         click.echo(json.dumps(_report(plan, counts, judgements, trace)))
@@ -126,19 +123,6 @@ def _explain(console: Console, plan: Plan, clause: str, client: str, *, folder: 
     cut = ", and no more were allowed" if cause.exhausted else ""
     told = ["", f"The smallest plan found, of {cause.tried} tried{cut}: {cause.file}", *cause.story]
     console.print(Text("\n".join(visible(each) for each in told)), soft_wrap=True)
-
-
-def _with_faults(plan: Plan, path: Path) -> Plan:
-    schedule = Schedule.loads(read(path))
-    return Plan(
-        seed=plan.seed,
-        seconds=plan.seconds,
-        quiet=plan.quiet,
-        clients=plan.clients,
-        users=plan.users,
-        messages=plan.messages,
-        faults=schedule.faults,
-    )
 
 
 def _write(path: Path, text: str) -> None:

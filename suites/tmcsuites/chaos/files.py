@@ -1,10 +1,15 @@
-"""Files that users name: schedules, plans and counter-examples. They come from anybody, and are read up to a limit."""
+"""Files that users name: schedules, plans and counter-examples, which come from anybody and are read up to a limit, and
+the trace of a play.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+
+from tmcspec import trace_file
+from tmcspec.trace import Trace
 
 #: Bytes of a file that are read: a plan of the largest size has some 30 MiB.
 FILE_LIMIT = 64 * 2**20
@@ -23,3 +28,11 @@ def read(path: Path) -> str:
     if len(data) > FILE_LIMIT:
         raise click.UsageError(f"{path}: larger than {FILE_LIMIT // 2**20} MiB")
     return text
+
+
+def save_trace(trace: Trace, path: Path) -> None:
+    """Writes a trace where `--trace` says. Raises UsageError: it cannot be written there."""
+    try:
+        trace_file.save(trace, path)
+    except OSError as error:
+        raise click.UsageError(f"--trace {path}: {error.strerror}") from None
