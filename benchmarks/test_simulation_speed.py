@@ -14,6 +14,7 @@ from math import log
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from tmcfakes.collector import calm
 from tmcspec.clauses import judge_trace
 from tmcsuites.chaos.draw import draw_plan
 from tmcsuites.chaos.fleet import subject_of
@@ -46,6 +47,7 @@ def day(messages: int) -> tuple[float, float, int]:
 @pytest.mark.benchmark(group="simulation")
 def test_a_simulated_day(benchmark: BenchmarkFixture) -> None:
     logging.getLogger("tmcspec").addHandler(logging.NullHandler())
+    calm()  # as the command does
     took: dict[int, float] = {}
 
     def days() -> None:

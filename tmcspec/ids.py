@@ -18,7 +18,9 @@ Each reading below is a loss seen in a published client:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 MINIMUM = -(2**63)
 MAXIMUM = 2**63 - 1
@@ -79,14 +81,16 @@ READINGS: dict[str, Callable[[int], int]] = {
 }
 
 
-def misreadings(value: int) -> dict[str, int]:
+# Many judges ask it of the same ids, one after the other.
+@lru_cache(maxsize=16_384)
+def misreadings(value: int) -> Mapping[str, int]:
     """The lossy readings of `value` that differ from it, by name.
 
     Example:
         >>> misreadings(2**53 + 1)["double"]
         9007199254740992
     """
-    return {name: read for name, reading in READINGS.items() if (read := reading(value)) != value}
+    return MappingProxyType({name: read for name, reading in READINGS.items() if (read := reading(value)) != value})
 
 
 def neighbours(value: int, reading: str) -> tuple[int, int]:

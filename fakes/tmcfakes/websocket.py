@@ -178,12 +178,16 @@ class WebSocketFront:
         self._poking = True
         try:
             deadline = self.service.deadline()
-            if deadline is not None and self.clock.reached(deadline):
+            due = deadline is not None and self.clock.reached(deadline)
+            if due:
                 self.service.tick(now=self.clock.now())
-            while effects := self.service.effects():
+            effects = self.service.effects()
+            moved = due or bool(effects)  # else the deadline is what it was
+            while effects:
                 self._apply(effects)
+                effects = self.service.effects()
             if self._ports.open:
-                self._set_timer(self.service.deadline())
+                self._set_timer(self.service.deadline() if moved else deadline)
         finally:
             self._poking = False
 

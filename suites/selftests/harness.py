@@ -50,6 +50,7 @@ def tmcspec(*words: str) -> Ended:
         contextlib.redirect_stderr(err),
         mock.patch.object(sys, "argv", ["tmcspec", *words]),
         mock.patch.object(sys, "path", sys.path[:]),
+        mock.patch("tmcsuites.cli.calm"),  # this process is pytest's
         pytest.raises(SystemExit) as end,
     ):
         main()

@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn
 
 import click
 
+from tmcfakes.collector import calm
 from tmcspec import __version__
 
 MODULES = {
@@ -51,6 +52,7 @@ def main() -> None:
         # The specification quotes Chinese, and clients say anything: no terminal is too poor to be told.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    calm()
     try:
         sys.exit(tmcspec.main(standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
