@@ -11,7 +11,7 @@ import gc
 
 #: New objects that may gather before the collector looks at them, and how many such looks come before it looks at those
 #: that were there before, and at everything.
-THRESHOLDS = (50_000, 20, 50)
+THRESHOLDS = (50_000, 10, 10)
 
 
 def calm() -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from tmcfakes.faults import (
     Down,
+    HalfOpen,
     PlannedFault,
     RefuseUpgrade,
     ResetPeer,
@@ -129,7 +130,7 @@ class Lines:
         self._open[line] = None
         self._counts[line.client] += 1
         line.number = self._counts[line.client]
-        return [(key, fault) for key, fault in self._faults.items() if self._concerned(line, key, fault)]
+        return [(key, fault) for key, fault in self._faults.items() if self._awaits(line, key, fault)]
 
     def forget(self, line: Line) -> None:
         """A line is no more."""
@@ -138,6 +139,10 @@ class Lines:
     def luck(self, line: Line, key: int, fault: PlannedFault, what: str) -> random.Random:
         """The random source of a line for a fault."""
         return luck(self._seed, fault.name, key, line.client or "", line.number, what)
+
+    def _awaits(self, line: Line, key: int, fault: PlannedFault) -> bool:
+        """Whether a fault that was there before a line concerns it."""
+        return not isinstance(fault, HalfOpen) and self._concerned(line, key, fault)
 
     def _concerned(self, line: Line, key: int, fault: PlannedFault) -> bool:
         if not fault.concerns(line.client or ""):
@@ -303,7 +308,7 @@ class Line(asyncio.Protocol, asyncio.Transport):
             self._cut(fault)
         elif isinstance(fault, ResetPeer | Timeout) and (fault.timeout or isinstance(fault, ResetPeer)):
             self._timers[key] = ring_at(self._loop, self._loop.time() + fault.timeout, self._cut, fault)
-        if isinstance(fault, StreamFault | SlowClose):
+        if isinstance(fault, StreamFault | SlowClose | HalfOpen):
             stream = fault.stream if isinstance(fault, StreamFault) else "both"
             if stream in ("upstream", "both"):
                 self._up = self._up or Stream(self._to_service, self._choose_to_read)
@@ -318,7 +323,7 @@ class Line(asyncio.Protocol, asyncio.Transport):
         fault = self._faults.pop(key, None)
         if timer := self._timers.pop(key, None):
             timer.cancel()
-        if isinstance(fault, Timeout):
+        if isinstance(fault, Timeout | HalfOpen):
             self._cut(fault)
         elif fault is not None:
             for stream in (self._up, self._down):

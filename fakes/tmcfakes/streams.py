@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from tmcfakes.faults import Bandwidth, Corrupt, Latency, LimitData, PlannedFault, Slicer, SlowClose, Timeout
+from tmcfakes.faults import Bandwidth, Corrupt, HalfOpen, Latency, LimitData, PlannedFault, Slicer, SlowClose, Timeout
 
 #: Seconds between two portions of a slow stream: Bandwidth lets through what has come together in this time.
 PORTION = 0.1
@@ -363,7 +363,7 @@ def _stage(fault: PlannedFault, rng: random.Random, timer: _Timer) -> Stage:
             return _Sliced(fault, rng, timer)
         case LimitData():
             return _Limited(fault)
-        case Timeout():
+        case Timeout() | HalfOpen():
             return _Hole()
         case Corrupt():
             return _Corrupted(fault, rng)

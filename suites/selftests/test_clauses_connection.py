@@ -220,53 +220,6 @@ def test_attempts_of_the_application_are_its_own(story: Story) -> None:
 # Faults and fleets
 
 
-@passes("CON-1", times=2)
-def test_the_seconds_count_from_the_end_of_what_kept_a_client_away(story: Story) -> None:
-    story.connect(client="a")
-    story.fault("down")
-    story.close("fault")
-    story.wait(100)
-    story.heals("down")
-    story.wait(10)
-    story.fault("refuse_upgrade", "a")
-    story.wait(100)
-    story.heals("refuse_upgrade", "a")
-    story.wait(59)
-    story.connect(client="a")
-    story.close("service")
-    story.wait(29)
-    story.fault("down")
-    story.wait(1000)
-    story.heals("down")
-    story.wait(59)
-    story.connect(client="a")
-
-
-@violates("CON-1", "the client was not back; 60.0 s passed")
-def test_a_client_that_is_not_back_after_an_outage(story: Story) -> Evidence:
-    story.connect(client="a")
-    story.fault("down")
-    closed = story.close("fault")
-    story.wait(100)
-    story.attempts("a")
-    healed = story.heals("down")
-    story.wait(60)
-    return closed, healed
-
-
-@violates("CON-1", "the client was back only after 61.0 s")
-def test_a_client_that_is_back_too_late_after_an_outage(story: Story) -> Evidence:
-    story.connect(client="a")
-    closed = story.close("service")
-    story.wait(10)
-    story.fault("restart")
-    story.wait(5)
-    healed = story.heals("restart")
-    story.wait(61)
-    story.connect(client="a")
-    return closed, healed, story.last(Accepted)
-
-
 @leaves_open("CON-1")
 def test_an_outage_that_lasts_excuses_to_the_end(story: Story) -> None:
     story.connect(client="a")

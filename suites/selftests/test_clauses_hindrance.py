@@ -147,6 +147,38 @@ def test_a_push_into_a_black_hole_need_not_be_answered() -> None:
     assert accused(story) == []
 
 
+def test_who_left_a_silent_connection_and_was_answered_oddly_may_be_late() -> None:
+    story = Story()
+    story.connect(client="a")
+    story.push(7)
+    story.wait(95)
+    story.received(7, client="a")
+    story.close("client")
+    story.wait(1)
+    story.open(client="a")
+    story.fault("reorder", "c2", "connectack with flag 2")
+    story.handled(7, client="a")
+    story.close("client")
+    story.wait(170)
+    story.connect(client="a")
+    story.confirm(7)
+    assert accused(story) == []
+
+
+def test_who_left_a_connection_and_does_not_come_back_is_late_all_the_same() -> None:
+    story = Story()
+    story.connect(client="a")
+    story.push(7)
+    story.received(7, client="a")
+    story.close("client")
+    story.handled(7, client="a")
+    story.wait(61)
+    story.connect(client="a")
+    story.fault("reorder", "c2", "connectack with flag 2")
+    story.confirm(7)
+    assert accused(story) == ["ACK-1"]
+
+
 def test_a_black_hole_of_another_client_excuses_nobody() -> None:
     story = Story()
     story.connect(client="client")

@@ -14,6 +14,7 @@ from tmcfakes.faults import (
     Bandwidth,
     Corrupt,
     Down,
+    HalfOpen,
     Latency,
     LimitData,
     PlannedFault,
@@ -305,6 +306,23 @@ async def test_a_black_hole_cuts_when_its_time_is_up() -> None:
         assert await client.lost() == pytest.approx(7, abs=0.001)
         assert await later.lost() == pytest.approx(9, abs=0.001)
         assert cut_by(service) == "timeout"
+
+
+@simulated
+async def test_only_connections_that_are_open_become_black_holes_when_a_router_forgets_them() -> None:
+    async with Network() as network:
+        client, service = await network.connect()
+        network.lines.begin(1, HalfOpen())
+        later, its_service = await network.connect()
+        await both_write(client, service, b"1", b"1")
+        await both_write(later, its_service, b"2", b"2")
+        await later.until(lambda side: side.data == b"2")
+        assert its_service.data == b"2"
+        assert (client.data, service.data) == (b"", b"")
+        network.lines.end(1)
+        await client.lost()
+        assert cut_by(service) == "half_open"
+        assert its_service.words == later.words == ["made"]
 
 
 @simulated

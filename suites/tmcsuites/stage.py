@@ -308,6 +308,10 @@ class Stage:
         """From now on these faults happen."""
         self.fake.inject(Schedule(faults=faults))
 
+    def heal(self) -> None:
+        """All faults are over."""
+        self.fake.heal()
+
     def produce(self, content: str | None = "{}", *, told: Instruction | None = None, **more: Any) -> int:
         """Produces a message and returns its id.
 
@@ -383,10 +387,12 @@ class Stage:
             self.fake.recorder.listeners.remove(look)
 
     async def until_back(self, *, within: float) -> bool:
-        """Waits for an accepted connection."""
-        return bool(self.connections()) or await self.until_event(
-            lambda event: isinstance(event, Accepted), within=within
-        )
+        """Waits for an accepted connection, unless there is one."""
+        return bool(self.connections()) or await self.until_new(within=within)
+
+    async def until_new(self, *, within: float) -> bool:
+        """Waits for another accepted connection."""
+        return await self.until_event(lambda event: isinstance(event, Accepted), within=within)
 
     async def wait(self, seconds: float) -> None:
         """Lets client time pass."""

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
 from tmcspec.clauses.conversation import Conversation
+from tmcspec.clauses.hindrance import HALF_OPEN, REFUSED_UPGRADE
 from tmcspec.clauses.history import History
-from tmcspec.events import Accepted, Attempted, ClientDied, ClientStopped
+from tmcspec.clauses.starting import told_of
+from tmcspec.events import Accepted, Attempted, ClientDied, ClientStopped, Fault, Healed
 from tmcspec.timing import CONNECTACK_PATIENCE
 from tmcspec.trace import Entry
 
 CLAUSES = Catalogue()
 clause = CLAUSES.clause
 
-#: Seconds that a client has to be back after its connection was closed or aborted.
+#: Seconds that a client has to be back after its connection was closed or aborted, and after an outage: then it may
+#: first have to give up an attempt that led nowhere.
 BACK_WITHIN = 30.0
+BACK_AFTER_OUTAGE = BACK_WITHIN + CONNECTACK_PATIENCE
+
+#: Seconds that it has after its connection fell silent: longer than any published client pauses between two signs of
+#: life, and ten times shorter than TCP takes to give up.
+SILENCE_NOTICED = 120.0
 
 #: Seconds between two attempts, less what timers fire early.
 ATTEMPT_GAP = 1.0
@@ -29,32 +38,36 @@ EARLY = 0.1
     "CON-1",
     Level.MUST,
     Binds.CLIENT,
-    f"After a close or an abort by the service the client is back within {BACK_WITHIN:.0f} s.",
+    f"After a close or an abort by the service the client is back within {BACK_WITHIN:.0f} s; within "
+    f"{SILENCE_NOTICED:.0f} s after its connection became a black hole.",
     source="S22: 第一次正常连接后, 后面断开连接 会自动重连; observed: after 3 s (Node) to 10 s (Java)",
 )
 def client_comes_back(history: History) -> Iterator[Finding]:
-    """Servers are restarted every day. Where the service was kept away on purpose, or answered oddly, a client cannot
-    be back; when a lasting fault is over, it may first have to give up an attempt that led nowhere.
+    """Servers are restarted every day, and routers forget connections. No published client looks whether the service is
+    still there: nothing comes any more, and that looks like a quiet day, until TCP gives up after a quarter of an hour.
     """
-    for name, conversation in history.conversations.items():
-        closed, client = conversation.closed, history.fleet.owner(name)
-        if closed is None or closed.event.by == "client" or not conversation.accepted:
-            continue
-        back = history.fleet.first_after(Accepted, closed.entry, client)
-        if back and history.between(closed.entry, back.entry) <= BACK_WITHIN:
-            yield held(closed.entry, back.entry)
-            continue
-        calm = history.calm(closed.entry, BACK_WITHIN, client)
-        if calm is None or _excused(history, conversation, closed.entry, calm):
-            continue
-        limit = BACK_WITHIN if calm is closed.entry else BACK_WITHIN + CONNECTACK_PATIENCE
-        away = history.between(calm, back.entry) if back else 0.0
-        if back and away <= limit:
-            yield held(closed.entry, back.entry)
-        elif why := history.overdue(calm, limit, client=client):
-            what = f"back only after {away:.1f} s" if back else f"not back; {why}"
-            evidence = dict.fromkeys([closed.entry, calm, *([back.entry] if back else [])])
-            yield broken(f"the client was {what}", *evidence)
+    for absence in _absences(history):
+        if absence.back and history.between(absence.closed, absence.back) <= BACK_WITHIN:
+            yield held(absence.closed, absence.back)
+        elif absence.calm is absence.closed:
+            yield from _back_in_time(history, absence, absence.closed, BACK_WITHIN)
+    yield from _silence_noticed(history)
+
+
+@clause(
+    "CON-2",
+    Level.MUST,
+    Binds.CLIENT,
+    f"A client keeps trying through an outage: it is back within {BACK_AFTER_OUTAGE:.0f} s after its end.",
+    source="S22: 后面断开连接 会自动重连; observed: Java, C#, Node and PHP clients try for ever",
+)
+def client_outlasts_an_outage(history: History) -> Iterator[Finding]:
+    """Whatever kept it away: a service that is down, a network that is slow, attempts that lead nowhere. A client that
+    has given up looks like one with nothing to do.
+    """
+    for absence in _absences(history):
+        if (over := absence.outage) and not _refused_upgrades(over):
+            yield from _back_in_time(history, absence, over, BACK_AFTER_OUTAGE)
 
 
 @clause(
@@ -89,6 +102,124 @@ def attempts_are_apart(history: History) -> Iterator[Finding]:
                 yield broken(f"{gap:.3f} s between two attempts", before, after)
             else:
                 yield held(before, after)
+
+
+@clause(
+    "CON-7",
+    Level.MUST,
+    Binds.CLIENT,
+    "An upgrade that is refused (HTTP 401, 503) is tried again after the first success, and told to the application at "
+    "first.",
+    source="S21: 连接失败时会抛出异常; S22: 后面断开连接 会自动重连",
+)
+def refused_upgrade_is_tried_again(history: History) -> Iterator[Finding]:
+    """A gateway that is being deployed answers 503, or 401, for a while. Libraries report that in another way than a
+    broken connection, and clients that only look for the latter end there.
+    """
+    for absence in _absences(history):
+        if (over := absence.outage) and _refused_upgrades(over):
+            yield from _back_in_time(history, absence, over, BACK_AFTER_OUTAGE)
+    # Where a trace begins later, its first attempt may not be the client's.
+    if history.trace.handlers and history.complete:
+        for client in history.fleet.names if history.fleet.several else (None,):
+            first = next(history.fleet.events(Attempted, client), None)
+            if first and history.upgrades_refused(first.entry, client):
+                yield from told_of(history, client, first.entry)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Absence:
+    """The time after the service, or a fault, ended a connection.
+
+    Attributes:
+        name: the connection.
+        client: whose it was, if that is known.
+        closed: where it ended.
+        back: where the client was next accepted.
+        calm: from where on nothing hindered the client: `closed`, or the end of what did; None when that lasts.
+    """
+
+    name: str
+    client: str | None
+    closed: Entry
+    back: Entry | None
+    calm: Entry | None
+
+    @property
+    def outage(self) -> Entry | None:
+        """The end of what kept the client away; None when nothing did, or that lasts, or the client was back before."""
+        if self.calm is self.closed or (self.calm and self.back and self.back.seq < self.calm.seq):
+            return None
+        return self.calm
+
+
+def _absences(history: History) -> Iterator[_Absence]:
+    for name, conversation in history.conversations.items():
+        closed, client = conversation.closed, history.fleet.owner(name)
+        if closed is None or closed.event.by == "client" or not conversation.accepted:
+            continue
+        if _elsewhere(history, name, closed.entry, client):
+            continue
+        back = history.fleet.first_after(Accepted, closed.entry, client)
+        calm = history.calm(closed.entry, BACK_WITHIN, client)
+        yield _Absence(name=name, client=client, closed=closed.entry, back=back.entry if back else None, calm=calm)
+
+
+def _elsewhere(history: History, name: str, closed: Entry, client: str | None) -> bool:
+    """Whether a client had another connection already, as when it has left one that fell silent."""
+    latest = history.fleet.last_before(Accepted, closed, client)
+    if latest is None or latest.event.connection == name:
+        return False
+    end = history.conversations[latest.event.connection].closed
+    return end is None or end.seq > closed.seq
+
+
+def _back_in_time(history: History, absence: _Absence, since: Entry, limit: float) -> Iterator[Finding]:
+    """Whether a client was back in so many seconds, where that was possible."""
+    back, client = absence.back, absence.client
+    away = history.between(since, back) if back else 0.0
+    if back and away <= limit:
+        yield held(absence.closed, back)
+    elif _excused(history, history.conversations[absence.name], absence.closed, since):
+        return
+    elif why := history.overdue(since, limit, client=client):
+        what = f"back only after {away:.1f} s" if back else f"not back; {why}"
+        evidence = dict.fromkeys([absence.closed, since, *([back] if back else [])])
+        yield broken(f"the client was {what}", *evidence)
+
+
+def _refused_upgrades(over: Entry) -> bool:
+    """Whether what is over there had refused upgrades."""
+    return isinstance(over.event, Healed) and over.event.name == REFUSED_UPGRADE
+
+
+def _silence_noticed(history: History) -> Iterator[Finding]:
+    for at in history.events(Fault):
+        # Of some connections only: then the trace does not show which.
+        if at.event.name != HALF_OPEN or "toxicity" in at.event.detail or not history.measured:
+            continue
+        for name, conversation in history.conversations.items():
+            accepted, closed = conversation.accepted, conversation.closed
+            client = history.fleet.owner(name)
+            there = accepted and accepted[0].seq < at.seq and (closed is None or closed.seq > at.seq)
+            if there and at.event.target in (None, client):
+                yield from _noticed(history, at.entry, name, client)
+
+
+def _noticed(history: History, silent: Entry, name: str, client: str | None) -> Iterator[Finding]:
+    back = history.fleet.first_after(Accepted, silent, client)
+    if back and history.between(silent, back.entry) <= SILENCE_NOTICED:
+        yield held(silent, back.entry)
+        return
+    stopped = history.fleet.first_after(ClientStopped, silent, client)
+    reasons = (history.act(silent, client), stopped and stopped.entry, history.unreachable(silent))
+    if any(entry and history.between(silent, entry) < SILENCE_NOTICED for entry in reasons):
+        return
+    if history.barred(silent, SILENCE_NOTICED, client):
+        return
+    if why := history.overdue(silent, SILENCE_NOTICED, on=name, client=client, alone=True):
+        what = f"back only after {history.between(silent, back.entry):.1f} s" if back else f"not back; {why}"
+        yield broken(f"the client was {what}", silent, *([back.entry] if back else []))
 
 
 def _attempts(history: History) -> dict[str | None, list[tuple[Entry, float]]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
 from tmcspec.clauses.conversation import Handshake, QueueName, Said, queue_of
 from tmcspec.clauses.history import History
+from tmcspec.clauses.starting import told_of
 from tmcspec.events import (
     Accepted,
     Attempted,
@@ -325,24 +326,12 @@ def _told_of_trouble(history: History, client: str | None) -> Iterator[Finding]:
     be certain, and that nobody was there tells nothing of who tried.
     """
     fleet = history.fleet
-    started = next(fleet.events(ClientStarted, client), None)
-    accepted = next(fleet.events(Accepted, client), None)
     refused = next((at for at in fleet.events(Refused, client) if client in (None, fleet.of(at.event))), None)
     outages = (at for at in history.events(Fault) if at.event.name == "unreachable" and client is None)
     away = next(outages, None)
     trouble = min((at.entry for at in (refused, away) if at), key=lambda entry: entry.seq, default=None)
-    if trouble is None or (accepted and accepted.seq < trouble.seq) or (started and started.seq < trouble.seq):
-        return
-    told = history.failed_start(trouble, client)
-    rightly = started is not None and accepted is not None and accepted.seq < started.seq
-    if told and (started is None or told.seq < started.seq):
-        yield held(trouble, told)
-    elif started and not rightly:
-        yield broken("the application was told that the client is connected", trouble, started.entry)
-    elif started and history.between(trouble, started.entry) <= history.trace.patience:
-        return
-    elif why := history.overdue(trouble, client=client, alone=isinstance(trouble.event, Fault)):
-        yield broken(f"the application was not told; {why}", trouble)
+    if trouble:
+        yield from told_of(history, client, trouble)
 
 
 def _was_ignored(history: History, handshake: Handshake, since: Entry) -> bool:

@@ -23,14 +23,20 @@ from tmcspec.clauses.timeline import At, Timeline
 from tmcspec.events import Fault, Healed, Opened
 from tmcspec.trace import Entry
 
+#: What answers an upgrade with an HTTP error.
+REFUSED_UPGRADE = "refuse_upgrade"
+
+#: What concerns only the connections that are open when it begins.
+HALF_OPEN = "half_open"
+
 #: Faults while which nobody can connect.
-BARRING = frozenset({"down", "restart", "refuse_upgrade", "silent_accept", "unreachable"})
+BARRING = frozenset({"down", "restart", REFUSED_UPGRADE, "silent_accept", "unreachable"})
 
 #: Faults by which bytes come later than they were sent, so that gaps between them are not the sender's.
 DELAYING = frozenset({"latency", "bandwidth", "slicer", "slow_close", "stop_reading"})
 
 #: All that keep bytes from passing in time.
-HINDERING = BARRING | DELAYING | {"limit_data", "timeout", "reset_peer", "corrupt"}
+HINDERING = BARRING | DELAYING | {"limit_data", "timeout", HALF_OPEN, "reset_peer", "corrupt"}
 
 _Wanted = Callable[[Fault | Healed], bool]
 
@@ -43,6 +49,16 @@ _ALL, _NAMED, _ANY = ("all", ""), ("named", ""), ("any", "")
 def hinders(fault: Fault | Healed) -> bool:
     """Whether a fault keeps bytes from passing in time."""
     return fault.name in HINDERING
+
+
+def bars(fault: Fault | Healed) -> bool:
+    """Whether it does so on connections that are opened later, too, if they can be opened."""
+    return hinders(fault) and fault.name != HALF_OPEN
+
+
+def refuses_upgrades(fault: Fault | Healed) -> bool:
+    """Whether upgrades are refused while it lasts."""
+    return fault.name == REFUSED_UPGRADE
 
 
 def delays(fault: Fault | Healed) -> bool:

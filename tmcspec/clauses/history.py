@@ -27,12 +27,12 @@ from tmcspec.clauses.conversation import Handshake, QueueName, Said, Taking, fro
 from tmcspec.clauses.corruption import Corruption
 from tmcspec.clauses.deliveries import Delivery, DeliveryReader, Life
 from tmcspec.clauses.fleet import Fleet
-from tmcspec.clauses.hindrance import Lasting, delays, hinders
+from tmcspec.clauses.hindrance import Lasting, bars, delays, hinders, refuses_upgrades
 from tmcspec.clauses.naming import Naming
 from tmcspec.clauses.requests import Requests
 from tmcspec.clauses.settings import Settings
 from tmcspec.clauses.timeline import At, Timeline, following
-from tmcspec.events import ClientDied, ClientError, ClientStopped, Fault, FrameOut, Produced
+from tmcspec.events import Accepted, ClientDied, ClientError, ClientStopped, Fault, FrameOut, Produced
 from tmcspec.ids import misreadings
 from tmcspec.messages import Push, ServiceMessage
 from tmcspec.trace import Entry, Trace
@@ -69,8 +69,9 @@ class History(Timeline):
         super().__init__(trace)
         self.conversations = read_conversations(trace)
         self.fleet = Fleet(self, self.conversations)
-        self._hindrances, self._delays = (
-            Lasting(self, self.conversations, self.fleet, wanted) for wanted in (hinders, delays)
+        self._hindrances, self._bars, self._delays, self._refusals = (
+            Lasting(self, self.conversations, self.fleet, wanted)
+            for wanted in (hinders, bars, delays, refuses_upgrades)
         )
         self.corruption = Corruption(self, self.conversations, self.fleet)
         for name, conversation in self.conversations.items():
@@ -130,12 +131,25 @@ class History(Timeline):
         died = self.death(since, client)
         if cut and self.between(since, cut.entry) < patience and not (died and died.seq < cut.seq):
             return None
+        if on is not None and not cut and self._kept_away(on, since, patience):
+            return None
         if died and self.between(since, died.entry) < patience:
             return f"the client died ({died.event.status})"
         left = self.left(since)
         if left < patience or (not alone and self.hindered(since, patience, on=on, client=client)):
             return None
         return f"{left:.1f} s passed"
+
+    def _kept_away(self, connection: str, since: Entry, patience: float) -> bool:
+        """Whether a client left a connection by itself, as when it fell silent, and was answered oddly when it wanted
+        to come back.
+        """
+        left, client = self.conversations[connection].closed, self.fleet.owner(connection)
+        act = self.act(left.entry, client) if left else None
+        if left is None or act is None or self.between(since, act) >= patience:
+            return False
+        back = self.fleet.first_after(Accepted, left.entry, client)
+        return back is None or act.seq < back.seq
 
     def unanswered(self, delivery: Delivery) -> str | None:
         """As `overdue`, for the answer to a delivery that came, whose handler takes its time."""
@@ -165,6 +179,14 @@ class History(Timeline):
     def calm(self, since: Entry, seconds: float, client: str | None) -> Entry | None:
         """From where on nothing hindered a client for so many seconds; None when something did to the end."""
         return self._hindrances.calm(since, seconds, client)
+
+    def barred(self, start: Entry, seconds: float, client: str | None) -> bool:
+        """As `hindered`, of a client that opens another connection."""
+        return self._bars.hindered(start, seconds, client=client)
+
+    def upgrades_refused(self, at: Entry, client: str | None) -> bool:
+        """Whether a client that tries to connect there gets an HTTP error."""
+        return self._refusals.hindered(at, 0.0, client=client)
 
     def delayed(self, start: Entry, end: Entry, client: str | None = None) -> bool:
         """Whether the bytes of a client may have come later than they were sent, between two entries or before."""

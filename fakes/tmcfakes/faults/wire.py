@@ -146,6 +146,16 @@ class Timeout(StreamFault):
 
 @fault
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HalfOpen(WireFault):
+    """The connections that are open become black holes, as when a router on the way forgets them; those opened later
+    are sound. When it is over its connections are cut.
+    """
+
+    name = "half_open"
+
+
+@fault
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResetPeer(WireFault):
     """Connections are cut, without a closing handshake. `timeout` is seconds from its opening, or from the beginning
     of the fault for those that are open then, >= 0.

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from tmcspec.clauses.connection import BACK_WITHIN
+import pytest
+
+from tmcfakes.faults import Down, HalfOpen, RefuseUpgrade, ResetPeer
+from tmcspec.clauses.connection import BACK_AFTER_OUTAGE, BACK_WITHIN, SILENCE_NOTICED
+from tmcspec.events import Attempted
 from tmcsuites.casebook import case
-from tmcsuites.stage import Stage
+from tmcsuites.stage import MARGIN, Stage
+
+#: Seconds of an outage: a restart of the service, or of a router, takes about as long.
+OUTAGE = 60.0
+
+#: Attempts in vain that a storm of resets lasts.
+ATTEMPTS = 3
 
 
 # S22: 第一次正常连接后, 后面断开连接 会自动重连
@@ -24,3 +34,62 @@ async def test_a_client_comes_back_after_an_abort(tmc_stage: Stage) -> None:
     tmc_stage.do(lambda service, now: service.abort(now=now))
     await tmc_stage.until_back(within=BACK_WITHIN)
     await tmc_stage.until_answered(tmc_stage.produce())
+
+
+# Observed: no published client looks for signs of life from the service.
+@case("CON-1", needs=("reconnect",), handlers=False)
+async def test_a_client_notices_that_its_connection_is_a_black_hole(tmc_stage: Stage) -> None:
+    """Nothing comes any more, and nobody says so; a new connection would be sound."""
+    await tmc_stage.start()
+    tmc_stage.inject(HalfOpen())
+    await tmc_stage.until_new(within=SILENCE_NOTICED + MARGIN)
+    tmc_stage.heal()
+    await tmc_stage.until_back(within=BACK_WITHIN)
+    await tmc_stage.until_answered(tmc_stage.produce())
+
+
+# S22: 后面断开连接 会自动重连
+@case("CON-2", "CON-3", needs=("reconnect",), handlers=False)
+async def test_a_client_keeps_trying_through_an_outage(tmc_stage: Stage) -> None:
+    """Nobody is there for a minute."""
+    await tmc_stage.start()
+    tmc_stage.inject(Down())
+    await tmc_stage.wait(OUTAGE)
+    await _comes_right(tmc_stage)
+
+
+@case("CON-2", "CON-3", needs=("reconnect",), handlers=False)
+async def test_a_client_outlasts_a_storm_of_resets(tmc_stage: Stage) -> None:
+    """Every connection is reset as soon as it is there, until the client has tried some times."""
+    await tmc_stage.start()
+    tmc_stage.inject(ResetPeer())
+    for _ in range(ATTEMPTS):
+        await tmc_stage.until_event(lambda event: isinstance(event, Attempted), within=BACK_WITHIN)
+    await _comes_right(tmc_stage)
+
+
+@pytest.mark.parametrize("status", [401, 503])
+@case("CON-7", "CON-3", needs=("reconnect",), handlers=False)
+async def test_a_refused_upgrade_is_tried_again(tmc_stage: Stage, status: int) -> None:
+    """The service is restarted, and the gateway before it answers meanwhile."""
+    await tmc_stage.start()
+    tmc_stage.inject(RefuseUpgrade(status=status))
+    tmc_stage.do(lambda service, now: service.disconnect(now=now, code=1001, reason="restart"))
+    await tmc_stage.until_event(lambda event: isinstance(event, Attempted), within=BACK_WITHIN)
+    await _comes_right(tmc_stage)
+
+
+# S21: 连接失败时会抛出异常
+@pytest.mark.parametrize("status", [401, 503])
+@case("CON-7")
+async def test_a_refused_upgrade_is_told_at_first(tmc_stage: Stage, status: int) -> None:
+    """The very first attempt gets an HTTP error."""
+    tmc_stage.inject(RefuseUpgrade(status=status))
+    await tmc_stage.try_start()
+
+
+async def _comes_right(stage: Stage) -> None:
+    """What kept the client away is over, and there is a message."""
+    stage.heal()
+    await stage.until_back(within=BACK_AFTER_OUTAGE)
+    await stage.until_answered(stage.produce())

@@ -85,6 +85,7 @@ MEMBERS: Final[dict[type[PlannedFault], Members]] = {
     faults.LimitData: lambda rng: _stream(rng) | {"bytes": int(between(rng, 1, 1e5))},
     faults.SlowClose: lambda rng: {"delay": between(rng, 0.1, 60)},
     faults.Timeout: lambda rng: _stream(rng) | {"timeout": rng.choice((0.0, 10.0, 60.0, 300.0))},
+    faults.HalfOpen: lambda rng: {},
     faults.ResetPeer: lambda rng: {"timeout": between(rng, 0.01, 60)},
     faults.Down: lambda rng: {},
     faults.Corrupt: lambda rng: _stream(rng) | {"rate": between(rng, 1e-5, 1e-2)},

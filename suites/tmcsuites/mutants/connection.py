@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from tmcspec.client import Backoff, TmcClient
+from websockets.exceptions import InvalidStatus
+
+from tmcspec.client import Backoff, ConnectFailed, TmcClient
 from tmcsuites.mutants.base import Catalogue
 
 MUTANTS = Catalogue()
 mutant = MUTANTS.mutant
+
+#: Attempts in vain that a client with little patience makes.
+ATTEMPTS = 3
 
 
 @mutant("never-comes-back", "CON-1", published=("period331/taobao-tmc-python",))
@@ -25,6 +30,49 @@ class ComesBackLate(TmcClient):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, backoff=Backoff(minimum=60.0, base=60.0, cap=60.0))
+
+
+@mutant("takes-silence-for-a-quiet-day", "CON-1", published=("jyh-taobao-topsdk", "tmcpy"))
+class TakesSilenceForAQuietDay(TmcClient):
+    """Does not look whether the service is still there."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, silence_limit=None)
+
+
+@mutant("gives-up-in-an-outage", "CON-2")
+class GivesUpInAnOutage(TmcClient):
+    """Ends after three attempts in vain."""
+
+    async def _one_connection(self) -> Exception:
+        error = await super()._one_connection()
+        self.in_vain = 0 if self._accepted_at is not None else getattr(self, "in_vain", 0) + 1
+        if self.in_vain == ATTEMPTS:
+            raise error
+        return error
+
+
+@mutant("takes-a-refused-upgrade-for-the-end", "CON-7")
+class TakesARefusedUpgradeForTheEnd(TmcClient):
+    """Ends when an upgrade is refused, since that is another exception than that of a broken connection."""
+
+    async def _one_connection(self) -> Exception:
+        error = await super()._one_connection()
+        if isinstance(error.__cause__, InvalidStatus):
+            raise error
+        return error
+
+
+@mutant("hides-a-refused-upgrade", "CON-7")
+class HidesARefusedUpgrade(TmcClient):
+    """Starts as if nothing were wrong when its first upgrade is refused."""
+
+    async def start(self) -> None:
+        try:
+            await super().start()
+        except ConnectFailed as error:
+            if not isinstance(error.__cause__, InvalidStatus):
+                raise
 
 
 @mutant("comes-back-at-once", "CON-3", published=("tmcpy",))
