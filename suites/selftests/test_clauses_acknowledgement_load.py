@@ -78,6 +78,31 @@ def test_where_no_seconds_were_measured_a_slow_handler_may_have_been_nearly_done
 
 
 @leaves_open("ACK-9")
+def test_several_slow_handlers_of_a_connection_before_may_use_up_all_there_are(story: Story) -> None:
+    story.connect()
+    story.push(5, told=HANG)
+    story.received(5)
+    story.close()
+    story.connect()
+    story.push(6, told=HANG)
+    story.received(6)
+    story.push(7)
+    story.wait(60)
+
+
+@passes("ACK-9", times=1)
+def test_a_message_that_came_twice_while_the_clock_jumped_is_handled_once(story: Story) -> None:
+    story.connect()
+    story.push(7, told=HANG)
+    story.received(7)
+    story.push(8)
+    story.advance(360)
+    story.push(8)
+    story.takes(8)
+    story.wait(600)
+
+
+@leaves_open("ACK-9")
 def test_messages_that_prove_nothing_about_a_slow_one(story: Story) -> None:
     story.connect()
     story.push(1, told=Instruction(delay_ms=500))

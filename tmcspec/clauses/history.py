@@ -32,7 +32,7 @@ from tmcspec.clauses.naming import Naming
 from tmcspec.clauses.requests import Requests
 from tmcspec.clauses.settings import Settings
 from tmcspec.clauses.timeline import At, Timeline, following
-from tmcspec.events import Accepted, ClientDied, ClientError, ClientStopped, Fault, FrameOut, Produced
+from tmcspec.events import ClientDied, ClientError, ClientStopped, Fault, FrameOut, Produced
 from tmcspec.ids import misreadings
 from tmcspec.messages import Push, ServiceMessage
 from tmcspec.trace import Entry, Trace
@@ -148,8 +148,19 @@ class History(Timeline):
         act = self.act(left.entry, client) if left else None
         if left is None or act is None or self.between(since, act) >= patience:
             return False
-        back = self.fleet.first_after(Accepted, left.entry, client)
+        back = following(self._told_tokens.get(client, []), left.entry)
         return back is None or act.seq < back.seq
+
+    @cached_property
+    def _told_tokens(self) -> dict[str | None, list[Entry]]:
+        """By client, where it was told a token, in order: from then on it could send. All of them for None."""
+        found: dict[str | None, list[Entry]] = {}
+        for name, conversation in self.conversations.items():
+            for client in {self.fleet.owner(name), None}:
+                found.setdefault(client, []).extend(conversation.tokens.values())
+        for entries in found.values():
+            entries.sort(key=lambda entry: entry.seq)
+        return found
 
     def unanswered(self, delivery: Delivery) -> str | None:
         """As `overdue`, for the answer to a delivery that came, whose handler takes its time."""

@@ -37,14 +37,15 @@ class Workload:
         return index > 0 and self._taken[client][index - 1] < until.seq
 
     def behind_one_slow(self) -> Iterator[tuple[Delivery, Delivery]]:
-        """A delivery whose handler is slow, and the next one on the same connection, when no other slow handler is at
-        work there.
+        """A delivery whose handler is slow, and the next one on the same connection, when no other slow handler of the
+        client is at work, be it on a message of a connection before.
         """
         last: dict[str, Delivery] = {}
-        # By connection, the slow handlers at work: where each ends, and where its message was pushed.
+        # By client, the slow handlers at work: where each ends, and where its message was pushed.
         working: dict[str, list[tuple[float, int]]] = {}
         for delivery in self._history.deliveries:
-            before, at_work = last.get(delivery.connection), working.setdefault(delivery.connection, [])
+            at_work = working.setdefault(self._client(delivery), [])
+            before = last.get(delivery.connection)
             while at_work and at_work[0][0] < delivery.pushed.seq:
                 heappop(at_work)
             if before and len(at_work) == 1 and at_work[0][1] == before.pushed.seq and before.life != delivery.life:
@@ -52,6 +53,11 @@ class Workload:
             last[delivery.connection] = delivery
             if delivery.received and (delivery.instruction.delay >= SLOW or delivery.instruction.outcome == "hang"):
                 heappush(at_work, (delivery.handled.seq if delivery.handled else inf, delivery.pushed.seq))
+
+    def _client(self, delivery: Delivery) -> str:
+        """Who a delivery went to; the connection, when it may be anybody's."""
+        fleet = self._history.fleet
+        return fleet.owner(delivery.connection) or (delivery.connection if fleet.several else "")
 
     def bursts(self) -> Iterator[Sequence[Delivery]]:
         """The deliveries of each time in which a connection was never without unanswered ones, and had more of them at
