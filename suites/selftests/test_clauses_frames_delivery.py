@@ -56,6 +56,31 @@ def test_an_answer_to_the_second_delivery_does_not_show_that_the_first_was_decod
     return (pushed,)
 
 
+@leaves_open("FRM-1")
+def test_a_push_whose_turn_does_not_come_while_others_are_handled_may_have_been_decoded(story: Story) -> None:
+    story.connect()
+    story.push(5)
+    story.push(6)
+    story.push(7, wire=rare)
+    story.received(5)
+    story.wait(60)
+    story.received(6)
+    story.wait(10)
+
+
+@violates("FRM-1", "7 did not reach the handler; 70.0 s passed")
+def test_a_push_is_lost_when_only_those_behind_it_are_handled(story: Story) -> Evidence:
+    story.connect()
+    story.push(6)
+    story.received(6)
+    pushed = story.push(7, wire=rare)
+    story.push(8)
+    story.wait(60)
+    story.received(8)
+    story.wait(10)
+    return (pushed,)
+
+
 @violates("FRM-1", "7 did not reach the handler; the client died (exit status 1)")
 def test_a_push_that_kills_the_client_was_not_decoded(story: Story) -> Evidence:
     story.connect()

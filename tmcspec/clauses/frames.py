@@ -65,7 +65,7 @@ def _delivered(history: History, delivery: Delivery) -> Finding | None:
         return held(pushed, answer.entry)
     if history.misread(delivery.id):
         return None
-    if why := history.overdue(delivery.sent, on=delivery.connection):
+    if (why := history.overdue(delivery.sent, on=delivery.connection)) and not history.waited_its_turn(delivery):
         return broken(f"{delivery.id} did not reach the handler; {why}", pushed)
     return None
 

@@ -16,7 +16,7 @@ business of the LID clauses alone; the others would only accuse the same defect 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -166,6 +166,27 @@ class History(Timeline):
         """As `overdue`, for the answer to a delivery that came, whose handler takes its time."""
         limit = self.trace.patience + delivery.instruction.delay
         return self.overdue(delivery.sent, limit, on=delivery.connection)
+
+    def waited_its_turn(self, delivery: Delivery) -> bool:
+        """Whether a client that was handed more than it could handle was, for its full patience, still at messages that
+        had come before this one.
+        """
+        sent, taken = self._turns.get(self.fleet.owner(delivery.connection), ([], []))
+        index = bisect_left(sent, delivery.sent.seq)
+        last = taken[index - 1] if index else None
+        return last is not None and self.between(delivery.sent, last) >= self.trace.patience * PUNCTUAL
+
+    @cached_property
+    def _turns(self) -> dict[str | None, tuple[list[int], list[Entry | None]]]:
+        """By client, where its deliveries were sent, in order, and the last entry so far where a handler got one."""
+        found: dict[str | None, tuple[list[int], list[Entry | None]]] = {}
+        for delivery in sorted(self.deliveries, key=lambda each: each.sent.seq):
+            sent, taken = found.setdefault(self.fleet.owner(delivery.connection), ([], []))
+            latest = taken[-1] if taken else None
+            got = delivery.received.entry if delivery.received else None
+            sent.append(delivery.sent.seq)
+            taken.append(got if got and (latest is None or got.seq > latest.seq) else latest)
+        return found
 
     # What was done on purpose
 
