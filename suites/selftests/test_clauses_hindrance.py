@@ -165,6 +165,42 @@ def test_who_left_a_silent_connection_and_was_answered_oddly_may_be_late() -> No
     assert accused(story) == []
 
 
+def test_who_left_a_silent_connection_and_was_not_understood_on_the_next_may_not_have_confirmed() -> None:
+    story = Story()
+    story.connect(client="a")
+    story.push(7)
+    story.wait(95)
+    story.received(7, client="a")
+    story.close("client")
+    story.connect(client="a")
+    story.wait(10)
+    story.fault("corrupt", "a", "stream=upstream rate=0.1")
+    story.wait(10)
+    story.heals("corrupt", "a", "stream=upstream rate=0.1")
+    story.handled(7, client="a")
+    story.wait(100)
+    story.close("client")
+    story.connect(client="a")
+    story.wait(100)
+    assert accused(story) == []
+
+
+def test_who_left_a_connection_and_was_understood_on_the_next_must_confirm() -> None:
+    story = Story()
+    story.connect(client="b")
+    story.fault("corrupt", "b", "stream=upstream rate=0.1")
+    story.connect(client="a")
+    story.push(7)
+    story.received(7, client="a")
+    story.close("client")
+    story.wait(5)
+    story.connect(client="a")
+    story.handled(7, client="a")
+    story.wait(100)
+    story.connect(client="a")
+    assert accused(story) == ["ACK-1"]
+
+
 def test_who_left_a_connection_and_does_not_come_back_is_late_all_the_same() -> None:
     story = Story()
     story.connect(client="a")

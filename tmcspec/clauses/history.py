@@ -141,15 +141,30 @@ class History(Timeline):
         return f"{left:.1f} s passed"
 
     def _kept_away(self, connection: str, since: Entry, patience: float) -> bool:
-        """Whether a client left a connection by itself, as when it fell silent, and was answered oddly when it wanted
-        to come back.
+        """Whether a client left a connection by itself, as when it fell silent, and could not say elsewhere what it
+        owed: it was answered oddly when it wanted to come back, or what it said there was not understood.
         """
         left, client = self.conversations[connection].closed, self.fleet.owner(connection)
-        act = self.act(left.entry, client) if left else None
-        if left is None or act is None or self.between(since, act) >= patience:
+        if left is None:
+            return False
+        if any(self.corruption.ever(name) for name in self._opened_between(client, left.entry, since, patience)):
+            return True
+        act = self.act(left.entry, client)
+        if act is None or self.between(since, act) >= patience:
             return False
         back = following(self._told_tokens.get(client, []), left.entry)
         return back is None or act.seq < back.seq
+
+    def _opened_between(self, client: str | None, left: Entry, since: Entry, seconds: float) -> Iterator[str]:
+        """The connections that a client opened after an entry, until so many seconds after another."""
+        if not self.corruption:
+            return
+        for name, conversation in self.conversations.items():
+            opened = conversation.opened
+            if opened and opened.seq > left.seq and self.fleet.owner(name) in (client, None):
+                if self.between(since, opened.entry) >= seconds:
+                    return
+                yield name
 
     @cached_property
     def _told_tokens(self) -> dict[str | None, list[Entry]]:
