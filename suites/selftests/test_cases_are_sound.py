@@ -60,6 +60,16 @@ def test_every_clause_that_binds_the_client_has_a_case(clause: str) -> None:
     assert [id for id, (case, _) in CASES.items() if clause in case.clauses]
 
 
+#: MUSTs with one case, and why there is no other.
+ONE_CASE = {"ACK-11": "ten thousand messages, whatever is in them, take as long as all other cases together"}
+
+
+def test_every_must_that_binds_the_client_has_two_cases() -> None:
+    musts = [clause.id for clause in CLAUSES.values() if clause.binds is Binds.CLIENT and clause.level is Level.MUST]
+    cases = {id: {name.partition("[")[0] for name, (case, _) in CASES.items() if id in case.clauses} for id in musts}
+    assert [id for id, names in cases.items() if len(names) < 2] == list(ONE_CASE)
+
+
 def test_no_two_cases_share_an_id_or_a_trace() -> None:
     names = {trace_name(CaseResult(id=id, area="LID", verdict=Verdict.PASS, clauses=())).lower() for id in CASES}
     assert len(names) == len(CASES) > 50

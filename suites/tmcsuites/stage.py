@@ -102,6 +102,7 @@ class Stage:
         patience: seconds of client time that a client has to do what it must.
         start_patience: seconds of client time that it has to connect, when that is more.
         wall_clock: seconds since the epoch, for bystanders.
+        rng: of what a case draws.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Stage:
         patience: float,
         start_patience: float = START_PATIENCE,
         wall_clock: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
     ) -> None:
         self.fake = fake
         self.subject = subject
@@ -120,6 +122,7 @@ class Stage:
         self.patience = patience
         self.start_patience = max(patience, start_patience)
         self.wall_clock = wall_clock
+        self.rng = rng or random.Random(0)
         self.answered: set[int] = set()
         self.dishonest: AdapterFault | None = None
         self._told: dict[int | None, set[str]] = {}

@@ -135,14 +135,16 @@ class _Run:
         subject = self.setting.subject(wall_clock, random.Random(rng.getrandbits(32)))
         async with fake:
             try:
-                await self._perform(fake, subject, wall_clock)
+                await self._perform(fake, subject, wall_clock, random.Random(rng.getrandbits(32)))
             except (SubjectError, NeverReady) as error:
                 self.error = error
             finally:
                 await subject.close()
                 self.log = subject.log
 
-    async def _perform(self, fake: FakeTmc, subject: Subject, wall_clock: Callable[[], float]) -> None:
+    async def _perform(
+        self, fake: FakeTmc, subject: Subject, wall_clock: Callable[[], float], rng: random.Random
+    ) -> None:
         stage = Stage(
             fake=fake,
             subject=subject,
@@ -150,6 +152,7 @@ class _Run:
             patience=self.setting.patience,
             start_patience=self.setting.start_patience,
             wall_clock=wall_clock,
+            rng=rng,
         )
         await subject.open(stage.client_says)
         stage.watch()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tmcfakes.faults import Drop
 from tmcspec.events import Confirmed, FrameIn, Handled, Received
 from tmcspec.instruction import Instruction
-from tmcsuites import oddities
+from tmcsuites import drawn, oddities
 from tmcsuites.casebook import case
 from tmcsuites.stage import Stage
 
@@ -107,6 +108,27 @@ async def test_a_burst_beyond_the_queue_loses_nothing(tmc_stage: Stage) -> None:
     told = Instruction(delay_ms=5)
     burst = [tmc_stage.produce(told=told) for _ in range(10_000)]
     await tmc_stage.until_answered(*burst, within=60 + tmc_stage.patience)
+
+
+@case("ACK-1", "ACK-2", "ACK-3", "ACK-5", "ACK-6", "ACK-7", needs=("fail", "raise"))
+async def test_handlers_that_do_anything_are_answered_for_rightly(tmc_stage: Stage) -> None:
+    """They succeed, fail and raise, at once and later, so that they are done in another order than they began."""
+    await tmc_stage.start()
+    messages = [tmc_stage.produce(told=drawn.told(tmc_stage.rng)) for _ in range(drawn.MANY)]
+    await tmc_stage.until_answered(*messages)
+
+
+# S40: MQ无法避免消息重复
+@case("ACK-8", "RDL-7", handlers=False)
+async def test_any_confirms_that_got_lost_are_repeated(tmc_stage: Stage) -> None:
+    """Some in a row; six minutes later the messages come again."""
+    await tmc_stage.start()
+    rng = tmc_stage.rng
+    tmc_stage.inject(Drop(frame="confirm", nth=rng.randint(1, 10), count=rng.randint(1, 10)))
+    messages = [tmc_stage.produce() for _ in range(drawn.MANY)]
+    await tmc_stage.until_answered(*messages)
+    await tmc_stage.pass_time(361)
+    await tmc_stage.until_answered(*messages)
 
 
 def _received(stage: Stage, message: int) -> bool:

@@ -18,7 +18,7 @@ ATTEMPTS = 2
 
 
 # S22: 第一次正常连接后, 后面断开连接 会自动重连
-@case("CON-1", "CON-3", needs=("reconnect",), handlers=False)
+@case("CON-1", "CON-3", "HSK-2", "HSK-3", needs=("reconnect",), handlers=False)
 async def test_a_client_comes_back_after_a_close(tmc_stage: Stage) -> None:
     """The service closes as it does when it is restarted, then has a message."""
     await tmc_stage.start()

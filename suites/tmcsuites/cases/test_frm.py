@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
+from tmcfakes.service import Service
 from tmcspec.clauses.connection import BACK_WITHIN
-from tmcsuites import oddities
+from tmcsuites import drawn, oddities
 from tmcsuites.casebook import case
 from tmcsuites.stage import Stage
 
@@ -16,6 +19,12 @@ async def _one(stage: Stage, content: str | None = '{"tid": 1}', **more: Any) ->
     """Starts the client and gives it one message."""
     await stage.start()
     await stage.until_answered(stage.produce(content, **more))
+
+
+async def _many(stage: Stage, draw: Callable[[], dict[str, Any]]) -> None:
+    """Starts the client and gives it messages, each with what was drawn for it."""
+    await stage.start()
+    await stage.until_answered(*[stage.produce(**draw()) for _ in range(drawn.MANY)])
 
 
 @case("FRM-1", handlers=False)
@@ -121,6 +130,85 @@ async def test_bytes_behind_the_end_are_ignored(tmc_stage: Stage) -> None:
 async def test_a_fragmented_message_is_delivered(tmc_stage: Stage) -> None:
     """One push in three WebSocket fragments."""
     await _one(tmc_stage, fragments=3)
+
+
+@case("FRM-1", handlers=False)
+async def test_rare_formats_with_any_value_and_anywhere_are_decoded(tmc_stage: Stage) -> None:
+    """One field more in each push."""
+    await _many(tmc_stage, lambda: {"wire": drawn.with_rare_field(tmc_stage.rng)})
+
+
+@case("FRM-2", optional=True)
+async def test_any_int64_is_signed_and_exact(tmc_stage: Stage) -> None:
+    """In a field that the client only hands on."""
+    numbers = drawn.ids(tmc_stage.rng, drawn.MANY)
+    await _many(tmc_stage, lambda: {"data_id": numbers.pop()})
+
+
+@case("FRM-4", optional=True)
+async def test_dates_of_any_moment_are_epoch_milliseconds(tmc_stage: Stage) -> None:
+    """Some messages, with time between them."""
+    await tmc_stage.start()
+    for _ in range(drawn.FEW):
+        await tmc_stage.pass_time(tmc_stage.rng.uniform(0.001, 100))
+        await tmc_stage.until_answered(tmc_stage.produce())
+
+
+@case("FRM-5", handlers=False)
+async def test_any_text_comes_out_of_gzip(tmc_stage: Stage) -> None:
+    """Short ones, which gzip makes longer, and long ones."""
+    rng = tmc_stage.rng
+    await _many(
+        tmc_stage,
+        lambda: {"content": drawn.content(rng, rng.choice((0, 10, 1000))), "wire": oddities.gzip_content},
+    )
+
+
+@case("FRM-6", handlers=False)
+async def test_any_mixture_of_messages_without_content_is_survived(tmc_stage: Stage) -> None:
+    """Among others that have one, one after the other."""
+    rng, ways = tmc_stage.rng, (None, oddities.void_content, oddities.without_content)
+    await tmc_stage.start()
+    for _ in range(drawn.FEW):
+        await tmc_stage.until_answered(tmc_stage.produce("", wire=rng.choice(ways)))
+        await tmc_stage.until_answered(tmc_stage.produce(drawn.plain(rng)))
+
+
+@case("FRM-7", handlers=False)
+async def test_any_text_survives(tmc_stage: Stage) -> None:
+    """From control characters to emoji, in content and nick."""
+    rng = tmc_stage.rng
+    await _many(tmc_stage, lambda: {"content": drawn.content(rng, 200), "nick": f"商家{drawn.text(rng, 5)}"})
+
+
+@case("FRM-8", handlers=False)
+async def test_any_unknown_fields_in_any_order_are_ignored(tmc_stage: Stage) -> None:
+    """One to eight of them, and everything shuffled."""
+    await _many(tmc_stage, lambda: {"wire": drawn.with_unknown_fields(tmc_stage.rng)})
+
+
+@case("FRM-11", handlers=False)
+async def test_any_malformed_frame_is_survived(tmc_stage: Stage) -> None:
+    """The client may reconnect after each, and then gets an ordinary message."""
+    await tmc_stage.start()
+    for _ in range(drawn.FEW):
+        tmc_stage.do(partial(_sends, drawn.malformed(tmc_stage.rng)))
+        await tmc_stage.wait(0.5)
+        await tmc_stage.until_back(within=BACK_WITHIN)
+        await tmc_stage.until_answered(tmc_stage.produce())
+
+
+def _sends(data: bytes, service: Service, now: float) -> None:
+    service.inject(data, now=now, kind="malformed")
+
+
+@case("FRM-12", handlers=False)
+async def test_large_messages_of_any_size_are_delivered(tmc_stage: Stage) -> None:
+    """Between 100 KB and a megabyte."""
+    await tmc_stage.start()
+    for _ in range(drawn.FEW):
+        size = tmc_stage.rng.randint(100_000, 1_000_000)
+        await tmc_stage.until_answered(tmc_stage.produce(drawn.plain(tmc_stage.rng, size)))
 
 
 async def _still_there(stage: Stage) -> None:

@@ -22,7 +22,7 @@ async def test_a_client_polls_and_confirms(tmc_stage: Stage) -> None:
     await tmc_stage.until_answered(*messages)
 
 
-@case("HTP-2", needs=("poll",))
+@case("HTP-2", "HTP-1", needs=("poll",))
 async def test_many_messages_are_asked_for_and_confirmed_in_batches(tmc_stage: Stage) -> None:
     """More than one request may carry."""
     messages = [tmc_stage.produce() for _ in range(MANY)]

@@ -7,6 +7,7 @@ import pytest
 from tmcspec.events import HttpIn
 from tmcspec.ids import neighbours
 from tmcspec.instruction import Instruction
+from tmcsuites import drawn
 from tmcsuites.casebook import case
 from tmcsuites.stage import Stage
 
@@ -86,3 +87,23 @@ async def test_no_confirm_over_http_settles_a_neighbour(tmc_stage: Stage) -> Non
     await tmc_stage.until_event(lambda event: isinstance(event, HttpIn))
     tmc_stage.produce(id=message)
     await tmc_stage.until_answered(message)
+
+
+# S62: outgoingId long型精度丢失
+@case("LID-1", handlers=False)
+async def test_any_ids_are_confirmed_exactly(tmc_stage: Stage) -> None:
+    """All of them pending at once."""
+    await tmc_stage.start()
+    ids = drawn.ids(tmc_stage.rng, drawn.MANY)
+    await tmc_stage.until_answered(*[tmc_stage.produce(id=id) for id in ids])
+
+
+@case("LID-3", needs=("fail",))
+async def test_no_confirm_settles_any_neighbour(tmc_stage: Stage) -> None:
+    """For each reading that loses something, pairs that it takes for one."""
+    await tmc_stage.start()
+    for message, neighbour in drawn.pairs(tmc_stage.rng, drawn.FEW):
+        tmc_stage.produce(id=neighbour, told=Instruction(outcome="fail", reason="must stay unsettled"))
+        await tmc_stage.until_answered(neighbour)
+        tmc_stage.produce(id=message)
+        await tmc_stage.until_answered(message)
