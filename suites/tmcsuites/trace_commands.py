@@ -14,6 +14,7 @@ from rich.text import Text
 from tmcspec import trace_file
 from tmcspec.clauses import AREAS, CLAUSES, Judgement, Level, judge_trace
 from tmcspec.trace import TraceError
+from tmcsuites.report.catalogue import markdown
 from tmcsuites.report.console import RESULT_STYLES
 from tmcsuites.report.words import describe_finding, line
 from tmcsuites.verdict import ExitStatus
@@ -22,7 +23,8 @@ from tmcsuites.verdict import ExitStatus
 @click.command()
 @click.option("--area", type=click.Choice(list(AREAS)), help="Only this area.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def clauses(area: str | None, as_json: bool) -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="As a document, with the reasons.")
+def clauses(area: str | None, as_json: bool, as_markdown: bool) -> None:
     """The specification as a list: id, level, whom it binds, statement, source.
 
     \b
@@ -30,6 +32,11 @@ def clauses(area: str | None, as_json: bool) -> None:
       tmcspec clauses --area LID
     """
     chosen = [clause for clause in CLAUSES.values() if area in (None, clause.area)]
+    if as_json and as_markdown:
+        raise click.UsageError("--json and --markdown are two ways to write the list; choose one")
+    if as_markdown:
+        click.echo(markdown(chosen), nl=False)
+        return
     if as_json:
         rows = [
             {
