@@ -59,7 +59,7 @@ def test_a_push_with_a_rare_field_has_one_field_more(rng: random.Random) -> None
     plain = PUSH.to_frame().content or ()
     assert frame.anomalies == ()
     assert len(frame.content or ()) == len(plain) + 1
-    assert {field for field in plain} <= set(frame.content or ())
+    assert set(plain) <= set(frame.content or ())
 
 
 @given(chances)

@@ -12,9 +12,10 @@ INTRODUCTION = """\
 The specification, clause by clause. `tmcspec clauses --markdown` writes this file from the code that judges.
 
 A **MUST** is what consuming messages reliably takes: a client that breaks one loses messages, settles what nobody
-handled, or dies. A **SHOULD** is good practice, or something that published clients do differently and production is not
-known to care about. An **INFO** only counts. S24 is a statement of the official document, numbered in its order
-([service.md](service.md) has them all); *observed* says which published client does it.
+handled, or dies. A **SHOULD** is good practice, or something that published clients do differently and production is
+not known to care about. An **INFO** only counts. S24 is a statement of the official document, numbered in its order
+([service.md](service.md) has them all); *observed* says which published client does it, *captured* what production
+was seen to send.
 """
 
 BOUND = {Binds.CLIENT: "binds the client", Binds.SERVICE: "binds the service, and so the fake"}
