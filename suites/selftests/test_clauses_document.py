@@ -29,7 +29,7 @@ def test_every_clause_has_its_place_once_in_the_order_of_the_catalogue() -> None
 def test_a_clause_says_why_and_where_it_comes_from(id: str) -> None:
     clause = CLAUSES[id]
     assert len(clause.rationale.split()) > 5
-    assert re.search(r"S\d+|observed|inferred|captured|page", clause.source), clause.source
+    assert re.search(r"S\d+|observed|inferred|captured|page|codes", clause.source), clause.source
 
 
 def test_one_area_can_be_written_alone() -> None:
