@@ -62,10 +62,10 @@ def first_token(plan: Plan) -> bool:
 
 
 def lost_queue(plan: Plan) -> bool:
-    """A connection that is closed while a handler works, a second or more after it began to."""
+    """A connection that is closed while a handler works that takes more than a second."""
     closes = [each for each in plan.faults if isinstance(each, Abort | Close | Restart | Down)]
-    working = [(each.at, each.at + each.told.delay) for each in plan.messages]
-    return any(begin + 1 <= each.at < end for each in closes for begin, end in working)
+    working = [(each.at, each.at + each.told.delay) for each in plan.messages if each.told.delay > 1]
+    return any(begin < each.at < end for each in closes for begin, end in working)
 
 
 def rounded_id(plan: Plan) -> bool:
