@@ -299,11 +299,14 @@ def test_what_a_handler_shows_long_after_a_line_was_corrupted_is_its_own() -> No
     story.heals("corrupt", detail="rate=0.1")
     story.close("service")
     story.connect(client="client")
-    soon, at_work = story.received(9), story.handled(9)
-    story.wait(61)
+    soon, at_work, said = story.received(9), story.handled(9), story.confirm(9)
+    story.wait(599)
+    still, others = story.received(9), story.produce(8)
+    story.wait(2)
     late, nothing = story.received(9), story.pings()
     corruption = History(story.trace()).corruption
-    assert [corruption.misled(entry) for entry in (soon, at_work, late, nothing)] == [True, True, False, False]
+    assert [corruption.misled(entry) for entry in (soon, at_work, said, still)] == [True] * 4
+    assert [corruption.misled(entry) for entry in (others, late, nothing)] == [False] * 3
 
 
 def test_what_came_over_a_corrupted_line_may_be_named_like_what_came_over_a_sound_one() -> None:

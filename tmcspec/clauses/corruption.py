@@ -22,6 +22,9 @@ from tmcspec.trace import Entry
 #: From the client, and to it.
 Direction: TypeAlias = Literal["upstream", "downstream"]
 
+#: A message may wait for a handler so many times as long as a handler may take.
+IN_HAND = 10
+
 
 class Corruption:
     """All of it in one trace; false when there is none."""
@@ -64,14 +67,17 @@ class Corruption:
             return False
         match entry.event:
             case FrameIn(connection=connection):
-                return self.of(connection, entry, "downstream")
+                client = self._fleet.owner(connection)
+                # What had come on another connection it may still have in hand.
+                elsewhere = client is not None and self._told_others(client, entry)
+                return self.of(connection, entry, "downstream") or elsewhere
             case Received(client=client) | Handled(client=client):
                 return self._told_others(client, entry)
         return False
 
     def _told_others(self, client: str, entry: Entry) -> bool:
-        """Whether one of its connections was concerned, then or so short before that its handlers may still work on
-        what had come.
+        """Whether one of its connections was concerned, then or so short before that it may still have in hand what had
+        come.
         """
         if client not in self._misled:
             spans = []
@@ -80,8 +86,8 @@ class Corruption:
                 if since < inf and self._fleet.owner(name) in (client, None):
                     spans.append((since, conversation.closed))
             spans.sort(key=lambda span: span[0])
-            patience = self._timeline.trace.patience
-            ends = [self._timeline.client_time(closed.entry) + patience if closed else inf for _, closed in spans]
+            held = IN_HAND * self._timeline.trace.patience
+            ends = [self._timeline.client_time(closed.entry) + held if closed else inf for _, closed in spans]
             self._misled[client] = [since for since, _ in spans], list(accumulate(ends, max))
         begins, ends = self._misled[client]
         index = bisect_right(begins, entry.seq)
