@@ -15,6 +15,7 @@ from tmcfakes.collector import calm
 from tmcspec import __version__
 
 MODULES = {
+    "adapter": "tmcsuites.adapter_command",
     "check": "tmcsuites.trace_commands",
     "clauses": "tmcsuites.trace_commands",
     "frame": "tmcsuites.frame_command",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from tmcsuites.schemas import NAMES
 from tmcsuites.schemas.adapters import adapter_command, adapter_line, instruction_content
 from tmcsuites.schemas.frames import frame_document
 from tmcsuites.schemas.parts import Schema
@@ -32,6 +31,3 @@ def written(name: str) -> str:
         KeyError: there is none of this name.
     """
     return json.dumps(SOURCES[name](), ensure_ascii=False, indent=1) + "\n"
-
-
-assert tuple(SOURCES) == NAMES
