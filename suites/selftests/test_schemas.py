@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from harness import CHINESE, results, tmcspec
+from harness import CHINESE, LIARS, results, tmcspec
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 from schema_values import Json, complaint, spoiled, validator
 
+from tmcfakes.fake import FakeTmc
 from tmcfakes.faults import FAULTS, FaultError, Schedule, fault_from_json
 from tmcspec import strategies
 from tmcspec.events import EVENTS, Event, Id
@@ -23,8 +26,8 @@ from tmcspec.frame_json import FrameJsonError, from_json, to_json
 from tmcspec.instruction import Instruction
 from tmcspec.trace import Entry, TraceError
 from tmcspec.trace_file import entry_from_json, entry_to_json
-from tmcsuites.adapters import protocol
-from tmcsuites.adapters.contract import ClientEvent
+from tmcsuites.adapters import process, protocol
+from tmcsuites.adapters.contract import ClientEvent, ClientHandled, StartOptions
 from tmcsuites.adapters.protocol import LineError, command_line, parse_line
 from tmcsuites.chaos.plan import Plan, PlanError
 from tmcsuites.chaos.storm import MEMBERS
@@ -337,6 +340,54 @@ def test_schema_and_reader_take_and_refuse_the_same_lines_of_an_adapter(said: Js
 def test_every_event_that_an_adapter_may_report_has_its_schema() -> None:
     assert set(adapters.EVENTS) == protocol._EVENTS
     assert set(adapters.EVENTS.values()) == set(get_args(ClientEvent))
+
+
+def test_a_conversation_with_an_adapter_is_valid_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, Json]] = []
+
+    def telling(**members: Any) -> bytes:
+        sent = command_line(**members)
+        said.append(("adapter-command", json.loads(sent)))
+        return sent
+
+    def hearing(heard: bytes, *, number: int) -> Any:
+        said.append(("adapter-line", json.loads(heard)))
+        return parse_line(heard, number=number)
+
+    monkeypatch.setattr(process, "command_line", telling)
+    monkeypatch.setattr(process, "parse_line", hearing)
+    asyncio.run(converse())
+
+    ops = {each["id"]: each["op"] for name, each in said if name == "adapter-command"}
+    for name, each in said:
+        assert complaint(validator(name), each) is None, each
+        if ops.get(each.get("id")) == "hello" and name == "adapter-line":
+            part = "hello_answer"
+        else:
+            part = each["op"].replace("tmcspec-probe", "unknown") if "op" in each else each.get("event", "answer")
+        assert complaint(validator(name, part=part, strictly=True), each) is None, each
+    kinds = {each.get("op") or each.get("event") or each["status"] for _, each in said}
+    assert kinds >= {"hello", "start", "publish", "stop", "tmcspec-probe", "bye"}
+    assert kinds >= {"received", "handled", "online", "result", "raised", "unsupported"}
+
+
+async def converse() -> None:
+    """A whole life of an adapter with a real client."""
+    subject = process.ProcessSubject([sys.executable, str(LIARS / "sound.py")], deadline_factor=6.0)
+    async with FakeTmc(topics_to_taobao=["there"]) as tmc:
+        handled = asyncio.Event()
+        try:
+            await subject.open(lambda event: handled.set() if isinstance(event, ClientHandled) else None)
+            await subject.start(
+                StartOptions(url=tmc.url, gateway_url=tmc.gateway_url, app_key="test", app_secret="test-secret")
+            )
+            tmc.produce(topic="taobao_trade_TradeCreate", content='{"text": "订单"}', id=2**53 + 1)
+            await asyncio.wait_for(handled.wait(), 60)
+            await subject.publish(topic="there", content="订单", session=None)
+            await subject.publish(topic="nowhere", content="{}", session=None)
+            await subject.stop()
+        finally:
+            await subject.close()
 
 
 HELLO = {

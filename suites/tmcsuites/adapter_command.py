@@ -40,7 +40,7 @@ def adapter() -> None:
 def lint(client: str, deadline_factor: float, as_json: bool) -> None:
     """Is the adapter itself sound? Asked before a client is judged through it.
 
-    Three processes of it are shown a fake service. Each check says what was sent, what came, and what the contract
+    Four processes of it are shown a fake service. Each check says what was sent, what came, and what the contract
     wants. What is noted may be the library's doing, and is judged by the clauses.
 
     \b

@@ -95,6 +95,37 @@ class NeverRefused(Liar):
         super().told(command, Answer(status="result") if command["op"] == "start" else answer)
 
 
+class Doubles(Liar):
+    """No lie of an adapter: so does one whose library shows doubles."""
+
+    def form(self, value: int | str | None) -> int | str | None:
+        return super().form(int(float(value)) if isinstance(value, int) else value)
+
+
+class FiresAndForgets(Liar):
+    """No lie of an adapter: so does one whose library does not look at what the service answers."""
+
+    def told(self, command: Command, answer: Answer) -> None:
+        super().told(command, Answer(status="result") if command["op"] == "publish" else answer)
+
+
+class OnlyPolls(Liar):
+    """No lie at all."""
+
+    def capabilities(self) -> list[str]:
+        return ["poll", "graceful_stop"]
+
+    async def publish(self, command: Command) -> None:
+        await self.unknown(command)
+
+
+class DoesNothing(Liar):
+    """No lie either."""
+
+    def capabilities(self) -> list[str]:
+        return []
+
+
 class Alike(Liar):
     """Reports nothing of which message was handled."""
 
@@ -176,6 +207,13 @@ class Dies(Liar):
     async def publish(self, command: Command) -> None:
         print("no memory left", file=sys.stderr, flush=True)
         os._exit(3)
+
+
+class GoesDeaf(Liar):
+    """Its loop is blocked for good when it is to publish."""
+
+    async def publish(self, command: Command) -> None:
+        signal.pause()
 
 
 class HoldsBack(Liar):

@@ -1,7 +1,7 @@
 """The questions that are put to an adapter, in the order in which they are put.
 
-Three processes of it are visited. The first leads a whole life and ends with `bye`; the second is refused by the
-service, and ends with its input; the third has a handler that never returns, and ends by SIGTERM.
+Four processes of it are visited. The first leads a whole life and ends with `bye` (`life`), the others are short: one
+is refused by the service, one has a handler that never returns and ends by SIGTERM, one ends with its input (`ends`).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ class Check:
         name: one word.
         wants: what the contract wants, a sentence.
         look: asks it. It raises Skipped when there is nothing to ask.
-        last: whether the process may have ended before it is asked.
+        posthumous: whether it is asked even when the process has ended.
     """
 
     name: str
     wants: str
     look: Look
-    last: bool = False
+    posthumous: bool = False
 
 
-def of(name: str, wants: str, *, last: bool = False) -> Callable[[Look], Check]:
+def of(name: str, wants: str, *, posthumous: bool = False) -> Callable[[Look], Check]:
     """Makes a function a check."""
-    return lambda look: Check(name=name, wants=wants, look=look, last=last)
+    return lambda look: Check(name=name, wants=wants, look=look, posthumous=posthumous)
 
 
 def sound(sent: str, came: str) -> Seen:

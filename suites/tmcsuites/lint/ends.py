@@ -1,4 +1,4 @@
-"""The second and the third visit: it is refused, and ends with its input; a handler hangs, and SIGTERM comes."""
+"""Three short visits: the service refuses it; a handler hangs, and SIGTERM comes; its input ends."""
 
 from __future__ import annotations
 
@@ -40,15 +40,6 @@ async def stop_refused(visit: Visit) -> Seen:
     return judged(answer is not None and answer.status == "result", "stop, after a refused start", came)
 
 
-@of("end-of-input", "the end of its input ends it with exit status 0 within 5 s")
-async def end_of_input(visit: Visit) -> Seen:
-    within = visit.deadlines.bye
-    visit.talk.close_input()
-    if not await visit.talk.ended(within=within):
-        return wrong("the end of its input", f"it runs on after {within:g} s")
-    return judged(visit.talk.status == "exit 0", "the end of its input", str(visit.talk.status))
-
-
 @of("at-work", "a command is answered while a handler is at work, and one that is told to hang is never done")
 async def at_work(visit: Visit) -> Seen:
     if not visit.modes:
@@ -82,5 +73,17 @@ async def sigterm(visit: Visit) -> Seen:
     return sound("SIGTERM", str(visit.talk.status))
 
 
-REFUSAL: tuple[Check, ...] = (refused_start, stop_refused, end_of_input)
+@of("end-of-input", "the end of its input ends it with exit status 0 within 5 s")
+async def end_of_input(visit: Visit) -> Seen:
+    if visit.modes:
+        await visit.start(visit.modes[0])
+    within = visit.deadlines.bye
+    visit.talk.close_input()
+    if not await visit.talk.ended(within=within):
+        return wrong("the end of its input", f"it runs on after {within:g} s")
+    return judged(visit.talk.status == "exit 0", "the end of its input", str(visit.talk.status))
+
+
+REFUSAL: tuple[Check, ...] = (refused_start, stop_refused)
 HANGING: tuple[Check, ...] = (at_work, sigterm)
+ORPHANED: tuple[Check, ...] = (end_of_input,)

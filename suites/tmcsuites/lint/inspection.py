@@ -9,12 +9,12 @@ from tmcsuites.adapters.contract import PROTOCOL_VERSION, ClientInfo, Unavailabl
 from tmcsuites.adapters.process import PROBE
 from tmcsuites.adapters.protocol import LineError
 from tmcsuites.lint.checks import Check
-from tmcsuites.lint.ends import HANGING, REFUSAL
+from tmcsuites.lint.ends import HANGING, ORPHANED, REFUSAL
 from tmcsuites.lint.life import LIFE, hello, ids
 from tmcsuites.lint.talk import Complaint, Kind, Talk
 from tmcsuites.lint.visit import Seen, Skipped, Verdict, Visit, greeted, service
 
-VISITS: tuple[tuple[Check, ...], ...] = (LIFE, REFUSAL, HANGING)
+VISITS: tuple[tuple[Check, ...], ...] = (LIFE, REFUSAL, HANGING, ORPHANED)
 
 #: What is wanted of every line, in all visits. `ids` has a check of its own, too.
 LINES: dict[Kind, str] = {
@@ -80,14 +80,15 @@ async def inspect(
                 visit = Visit(talk, fake, factor)
                 if checks[0] is not hello:
                     await greet(visit)
-                findings += [await _finding(check, visit) for check in checks]
+                for check in checks:
+                    findings.append(await _finding(check, visit))
+                    if check is hello and not talk.spoke:
+                        raise Unavailable(f"the adapter never spoke: {findings[0].came}", log=talk.log)
                 info = info or visit.info
             finally:
                 await talk.end()
             logs.append(talk.log)
             complaints += talk.complaints
-            if not talk.spoke and checks is visits[0]:
-                raise Unavailable(f"the adapter never spoke: {findings[0].came}", log=talk.log)
     findings = [_with_complaint(each, complaints) if each.check == ids.name else each for each in findings]
     findings += [_of_lines(kind, wants, complaints) for kind, wants in LINES.items()]
     return Inspection(info=info, findings=tuple(findings), log="".join(logs))
@@ -105,7 +106,7 @@ async def greet(visit: Visit) -> None:
 
 async def _finding(check: Check, visit: Visit) -> Finding:
     try:
-        if not check.last:
+        if not check.posthumous:
             await _needs_life(visit)
         seen = await check.look(visit)
     except Skipped as why:
@@ -120,10 +121,11 @@ async def _needs_life(visit: Visit) -> None:
     """Raises Skipped: the process has ended, or does not answer any more."""
     if visit.talk.status is not None:
         raise Skipped(f"the process has ended ({visit.talk.status})")
-    if visit.talk.deaf:
-        visit.talk.deaf = False
-        if await visit.talk.ask(PROBE, within=visit.deadlines.probe) is None:
-            raise Skipped("it does not answer any more")
+    if visit.talk.unanswered and not visit.given_up:
+        visit.talk.unanswered = False
+        visit.given_up = await visit.talk.ask(PROBE, within=visit.deadlines.probe) is None
+    if visit.given_up:
+        raise Skipped("it does not answer any more")
 
 
 def _with_complaint(finding: Finding, complaints: Sequence[Complaint]) -> Finding:

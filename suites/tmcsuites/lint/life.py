@@ -41,7 +41,11 @@ HELD = 1.5
 ATTEMPTS = 3
 
 
-@of("hello", "'hello' is answered with protocol 1, the client's name, version and language, and its capabilities")
+@of(
+    "hello",
+    "'hello' is answered with protocol 1, the client's name, version and language, and its capabilities",
+    posthumous=True,
+)
 async def hello(visit: Visit) -> Seen:
     sent = f"hello, protocol {PROTOCOL_VERSION}"
     answer = await visit.talk.ask("hello", within=visit.deadlines.hello, protocol=PROTOCOL_VERSION)
@@ -309,7 +313,7 @@ async def bye(visit: Visit) -> Seen:
     return judged(visit.talk.status == "exit 0", "bye", str(visit.talk.status))
 
 
-@of("leftovers", "nothing that it has started outlives it", last=True)
+@of("leftovers", "nothing that it has started outlives it", posthumous=True)
 async def leftovers(visit: Visit) -> Seen:
     if visit.talk.status is None:
         raise Skipped("it runs on")

@@ -63,7 +63,7 @@ class Talk:
         events: what it reported, in order.
         complaints: what was wrong with its lines; the first COMPLAINT_LIMIT.
         spoke: whether it ever said a line that could be read.
-        deaf: whether it left a question unanswered, and does not answer any other.
+        unanswered: whether it has left a question without an answer.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -79,7 +79,7 @@ class Talk:
         self.events: list[Heard] = []
         self.complaints: list[Complaint] = []
         self.spoke = False
-        self.deaf = False
+        self.unanswered = False
 
     async def begin(self) -> None:
         """Raises Unavailable: there is no such program, or it cannot be executed."""
@@ -113,7 +113,7 @@ class Talk:
         await self.until(lambda: id in self._answers, within=within)
         answer = self.answer(id)
         if answer is None and self.status is None:
-            self.deaf = True
+            self.unanswered = True
         return answer
 
     def answer(self, id: str) -> Answer | None:

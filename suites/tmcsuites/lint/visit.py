@@ -68,6 +68,7 @@ class Visit:
         info: who it says it is, likewise.
         started: the mode it is started in, None while it is not.
         stopped: whether it was stopped as the contract wants.
+        given_up: whether it does not even answer what any adapter can.
         refused: whether its start raised, at a service that refused it.
         received: the content of the first message, and its event, for checks that look at them again.
     """
@@ -81,6 +82,7 @@ class Visit:
         self.info: ClientInfo | None = None
         self.stopped = False
         self.refused = False
+        self.given_up = False
         self.started: Mode | None = None
         self.received: tuple[str, ClientReceived] | None = None
         talk.hide(APP_SECRET)
