@@ -23,6 +23,7 @@ MODULES = {
     "run": "tmcsuites.run_command",
     "serve": "tmcsuites.serve_command",
     "simulate": "tmcsuites.simulate_command",
+    "vectors": "tmcsuites.vectors_command",
 }
 
 
