@@ -15,6 +15,17 @@ Json = dict[str, Any]
 #: One value of each kind that JSON has; whatever a member is, most of them are wrong there.
 KINDS: tuple[Any, ...] = (None, True, 7, 1.5, "7", "zz", [], ["a"], [["a", "b"]], {}, {"a": 1})
 
+#: A frame with all members.
+FRAME: Json = {
+    "protocolVersion": 2,
+    "messageType": 2,
+    "statusCode": 0,
+    "statusPhrase": "p",
+    "flag": 0,
+    "token": "t",
+    "content": [["id", {"t": "int64", "v": "9007199254740993"}], [None, {"t": "byte", "v": -1}]],
+}
+
 
 def closed(form: Any) -> Any:
     """The same schema, except that no object may have members that it does not know."""
