@@ -31,7 +31,7 @@ class Watched:
         self.reports = self.control.makefile("r")
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", warden.__file__, str(theirs.fileno()), "--", *command],
+                [sys.executable, "-I", "-S", warden.__file__, str(theirs.fileno()), "0", "--", *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=(theirs.fileno(),),

@@ -15,6 +15,7 @@ from tmcfakes.collector import calm
 from tmcspec import __version__
 
 MODULES = {
+    "adapter": "tmcsuites.adapter_command",
     "check": "tmcsuites.trace_commands",
     "clauses": "tmcsuites.trace_commands",
     "frame": "tmcsuites.frame_command",
@@ -22,6 +23,7 @@ MODULES = {
     "run": "tmcsuites.run_command",
     "serve": "tmcsuites.serve_command",
     "simulate": "tmcsuites.simulate_command",
+    "vectors": "tmcsuites.vectors_command",
 }
 
 

@@ -111,12 +111,14 @@ class Process(asyncio.SubprocessProtocol):
     Attributes:
         ended: "exit N" or "signal NAME" once the client has ended and all its output has been handed on.
         output_closed: done when the client has closed its standard output.
+        left: how many processes it left behind, told after `ended` where a `linger` was given and /proc can say it.
     """
 
     def __init__(self, on_output: Callable[[bytes], None], log: Log, control: _Control) -> None:
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = loop.create_future()
         self.output_closed: asyncio.Future[None] = loop.create_future()
+        self.left: asyncio.Future[int] = loop.create_future()
         self._on_output = on_output
         self._log = log
         self._control = control
@@ -131,7 +133,13 @@ class Process(asyncio.SubprocessProtocol):
 
     @classmethod
     async def spawn(
-        cls, command: Sequence[str], *, environment: Mapping[str, str], on_output: Callable[[bytes], None], log: Log
+        cls,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        on_output: Callable[[bytes], None],
+        log: Log,
+        linger: float = 0.0,
     ) -> Process:
         """Start a client under a warden.
 
@@ -140,6 +148,8 @@ class Process(asyncio.SubprocessProtocol):
             environment: all of its environment variables.
             on_output: gets its standard output, in the loop, as it comes.
             log: gets its standard error.
+            linger: seconds that processes of its own may outlive it, >= 0, before they are killed and counted in
+                `left`; with 0 they are killed at once, and nobody counts.
 
         Raises:
             Unavailable: it could not be executed.
@@ -157,7 +167,7 @@ class Process(asyncio.SubprocessProtocol):
                 # A session of its own: Ctrl-C at the terminal reaches the runner alone, which then closes in order.
                 process._transport, _ = await loop.subprocess_exec(
                     lambda: process,
-                    *(sys.executable, "-I", "-S", str(WARDEN), str(theirs.fileno()), "--", *command),
+                    *(sys.executable, "-I", "-S", str(WARDEN), str(theirs.fileno()), str(linger), "--", *command),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
@@ -259,6 +269,8 @@ class Process(asyncio.SubprocessProtocol):
         if not self._first_word.done():
             self._first_word.set_result(line)
         word, _, value = line.partition(" ")
+        if word == "left":
+            self.left.set_result(int(value))
         if self._status is None and word in ("exited", "signalled", "lost"):
             # A warden that is lost without a word about the client was killed itself; the kernel then kills the client.
             texts = {"exited": f"exit {value}", "signalled": f"signal {_signal_name(value)}"}

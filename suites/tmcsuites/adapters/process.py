@@ -69,7 +69,7 @@ class ProcessSubject(Program):
         deadlines: Deadlines | None = None,
     ) -> None:
         super().__init__(command, deadline_factor=deadline_factor, env=env, deadlines=deadlines)
-        self._lines = _Lines()
+        self._lines = Lines()
         self._events = 0
         self._info: ClientInfo | None = None
         self._on_event: OnEvent = lambda event: None
@@ -266,7 +266,7 @@ class ProcessSubject(Program):
         return final
 
 
-class _Lines:
+class Lines:
     """Cuts a byte stream into numbered lines, and holds at most one line in memory."""
 
     def __init__(self) -> None:

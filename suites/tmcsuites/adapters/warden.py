@@ -1,6 +1,6 @@
 """A watchdog between the runner and a client under test: when either ends, nothing of the client is left.
 
-    python -I -S warden.py CONTROL-FD -- command...
+    python -I -S warden.py CONTROL-FD LINGER -- command...
 
 The runner cannot promise to clean up after itself: it may get SIGKILL. So each client has a warden, a small process in
 a session of its own, which starts the client in another session and waits for one of two things: the end of the client,
@@ -14,6 +14,7 @@ On the control socket the warden writes lines and the runner writes single bytes
 | `started PID` | the program runs |
 | `failed ERRNO` | it could not be executed |
 | `exited N`, `signalled N` | it has ended so; all it had started is killed next, then the warden ends |
+| `left N` | before that, with LINGER: so many of those had not ended by themselves after LINGER seconds |
 
 | runner | |
 |---|---|
@@ -53,6 +54,7 @@ RESTORED = ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGTERM", "SIGHUP")
 def main(arguments: list[str]) -> int:
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
+    linger = float(arguments[1])
     command = arguments[arguments.index("--") + 1 :]
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -67,6 +69,8 @@ def main(arguments: list[str]) -> int:
     _let_go_of_stdio()
     _tell(control, f"started {client}")
     _tell(control, _guard(client, control, woken))
+    if linger > 0 and LINUX:
+        _tell(control, f"left {_left(linger)}")
     _sweep(client)
     return 0
 
@@ -188,6 +192,15 @@ def _kill(client: int) -> None:
             os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(OSError):
         os.killpg(client, signal.SIGKILL)
+
+
+def _left(patience: float) -> int:
+    """How many of those that the client has started are still there after `patience` seconds."""
+    limit = time.monotonic() + patience
+    while (count := len(_descendants())) and time.monotonic() < limit:
+        _reap(0)
+        time.sleep(0.01)
+    return count
 
 
 def _sweep(client: int) -> None:
