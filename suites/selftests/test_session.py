@@ -178,7 +178,7 @@ def test_an_expected_failure_does_not(runs: Runs) -> None:
     known = KnownFailing([Expectation(clause="HSK-3", reason="it does")])
     assert runs(BAD, known=known, selection=only("HSK-3")) is ExitStatus.OK
     assert runs.finished.results[0].expected == "it does"
-    assert runs.finished.stale == ()
+    assert runs.finished.complaints == ()
 
 
 STALE = [Expectation(clause="HSK-3", reason="it does"), Expectation(clause="LID-1", reason="was so once")]
@@ -187,12 +187,12 @@ STALE = [Expectation(clause="HSK-3", reason="it does"), Expectation(clause="LID-
 def test_a_stale_entry_fails_a_run_in_which_all_else_is_expected(runs: Runs) -> None:
     assert runs(BAD, known=KnownFailing(STALE)) is ExitStatus.FAILURE
     assert [result.bad for result in runs.finished.results] == [False]
-    assert [entry.clause for entry in runs.finished.stale] == ["LID-1"]
+    assert [each.entry.clause for each in runs.finished.complaints] == ["LID-1"]
 
 
 def test_a_run_of_some_cases_does_not_know_what_is_stale(runs: Runs) -> None:
     assert runs(BAD, known=KnownFailing(STALE), arguments=("-k", "bad")) is ExitStatus.OK
-    assert runs.finished.stale == ()
+    assert runs.finished.complaints == ()
 
 
 def test_nothing_is_judged_when_no_case_is_left(runs: Runs) -> None:
@@ -204,7 +204,7 @@ def test_ctrl_c_ends_the_run_and_what_is_known_is_told(runs: Runs) -> None:
     known = KnownFailing([Expectation(clause="LID-1", reason="nobody got there")])
     assert runs(GOOD + raising("KeyboardInterrupt") + BAD, known=known) is ExitStatus.INTERRUPTED
     assert len(runs.finished.results) == 1
-    assert runs.finished.stale == ()
+    assert runs.finished.complaints == ()
 
 
 # Faults of the suite beside the cases

@@ -19,7 +19,7 @@ import pytest
 
 from tmcsuites.adapters.contract import ClientInfo
 from tmcsuites.casebook import MARK, Case, CaseFunction
-from tmcsuites.known_failing import Expectation, KnownFailing
+from tmcsuites.known_failing import Complaint, KnownFailing
 from tmcsuites.progress import CaseFinished, CaseStarted, Listener, RunEvent, RunFinished, RunStarted, Tally
 from tmcsuites.selection import Selection, SelectionError
 from tmcsuites.stage import Stage
@@ -59,6 +59,7 @@ class Session:
         self._known = known
         self._listeners = listeners
         self._tally = Tally(clauses=setting.clauses, bare=info.bare)
+        self._known_cases: list[str] = []
         self._started = False
         self._faults: list[str] = []
 
@@ -86,26 +87,28 @@ class Session:
         if not self._started:
             return status
         ended = status in (ExitStatus.OK, ExitStatus.FAILURE) and not self._faults
-        stale = self._known.stale(
+        complaints = self._known.complaints(
             clauses=[clause.id for clause in self._setting.clauses],
             cases=[result.id for result in self._tally.results],
+            # What goes to pytest may keep it from looking at all cases, and so may a module that cannot be imported.
+            known_cases=None if pytest_arguments or self._faults else self._known_cases,
             whole=ended and self._selection.whole and not pytest_arguments,
         )
         finished = RunFinished(
             results=tuple(self._tally.results),
             clauses=self._tally.clause_results(),
-            stale=stale,
+            complaints=complaints,
             faults=tuple(dict.fromkeys(self._faults)),
             duration=time.perf_counter() - began,
-            exit_status=self._exit_status(status, stale),
+            exit_status=self._exit_status(status, complaints),
         )
         self._tell(finished)
         return finished.exit_status
 
-    def _exit_status(self, status: ExitStatus, stale: Sequence[Expectation]) -> ExitStatus:
+    def _exit_status(self, status: ExitStatus, complaints: Sequence[Complaint]) -> ExitStatus:
         if self._faults or status is ExitStatus.SUITE_FAULT:
             return ExitStatus.SUITE_FAULT
-        return status if status is ExitStatus.INTERRUPTED else self._tally.exit_status(stale)
+        return status if status is ExitStatus.INTERRUPTED else self._tally.exit_status(complaints)
 
     # pytest calls these
 
@@ -118,8 +121,9 @@ class Session:
         """The stage of a case is made in the event loop of its world; pytest only has to know the name."""
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        self._known_cases = [item.nodeid for item in items]
         try:
-            self._selection.check_cases([item.nodeid for item in items])
+            self._selection.check_cases(self._known_cases)
         except SelectionError as error:
             raise pytest.UsageError(str(error)) from None
         chosen = [item for item in items if self._selection.takes(item.nodeid, _case(item))]

@@ -17,13 +17,13 @@ from tmcfakes.clock import Clock
 from tmcfakes.fake import FakeTmc
 from tmcfakes.service import App
 from tmcfakes.simulation import EPOCH_MS, simulate
-from tmcspec.clauses import Clause, Judgement, judge_trace
+from tmcspec.clauses import Clause, Judgement, Level, judge_trace
 from tmcspec.timing import CONFIRM_TIMEOUT
 from tmcspec.trace import Trace
-from tmcsuites.adapters.contract import ClientInfo, Subject, SubjectError
+from tmcsuites.adapters.contract import ClientInfo, Hung, Subject, SubjectError, Unavailable
 from tmcsuites.casebook import Case, CaseFunction
 from tmcsuites.stage import APP_KEY, APP_SECRET, START_PATIENCE, TOPIC_TO_TAOBAO, NeverReady, Stage
-from tmcsuites.verdict import CaseResult, Verdict, decide
+from tmcsuites.verdict import CaseResult, Verdict, decide, guilty_of
 
 WorldName = Literal["simulated", "live"]
 
@@ -105,6 +105,7 @@ class _Run:
         self.setting = setting
         self.trace: Trace | None = None
         self.error: BaseException | None = None
+        self.stage: Stage | None = None
         self.log = ""
 
     async def play_in_time(self) -> None:
@@ -152,6 +153,7 @@ class _Run:
             wall_clock=wall_clock,
         )
         await subject.open(stage.client_says)
+        self.stage = stage
         stage.watch()
         try:
             await self.function(stage)
@@ -186,7 +188,16 @@ class _Run:
             duration=duration,
             log=self.log,
             trace=self.trace,
+            set_up=self._set_up(verdict, judgements, clauses),
         )
+
+    def _set_up(self, verdict: Verdict, judgements: Sequence[Judgement], clauses: Sequence[str]) -> bool:
+        """Whether the client never got as far as the case. A broken MUST that says why is a verdict like any other."""
+        if verdict is Verdict.FAIL and any(each.clause.level is Level.MUST for each in guilty_of(judgements, clauses)):
+            return False
+        if self.stage is None:
+            return isinstance(self.error, SubjectError)
+        return isinstance(self.error, Hung | NeverReady | Unavailable if self.stage.starting else Unavailable)
 
 
 def unsupported(id: str, case: Case, info: ClientInfo, clauses: Sequence[Clause]) -> CaseResult | None:
