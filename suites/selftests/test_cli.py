@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import select
 import shlex
 import signal
 import subprocess
@@ -118,11 +120,12 @@ def test_the_printed_words_run_a_case_again() -> None:
 # 2
 
 
-def test_ctrl_c_ends_with_2_and_leaves_nothing_running(tmp_path: Path) -> None:
-    # The last word is for nobody but this test: it makes the client known among all processes.
-    words = ["run", "--client", f"{liar('honest')} {tmp_path}", "--case", CONNECTS, "--clause", "HSK-1"]
+def begun(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
+    """A run in the middle of cases whose client never connects."""
+    # The last word is for nobody but these tests: it makes the client known among all processes.
+    client = f"{liar('honest')} {tmp_path}"
     run = subprocess.Popen(
-        [sys.executable, "-c", "from tmcsuites.cli import main; main()", *words],
+        [sys.executable, "-c", "from tmcsuites.cli import main; main()", "run", "--client", client, *words],
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -131,13 +134,48 @@ def test_ctrl_c_ends_with_2_and_leaves_nothing_running(tmp_path: Path) -> None:
     )
     assert run.stdout is not None
     assert run.stdout.readline().startswith("honest 1.2")
+    return run
+
+
+def descendants(run: subprocess.Popen[str], at_least: int) -> list[int]:
+    """Its workers, the wardens of their clients, and the clients; as soon as there are so many."""
+    found: list[int] = []
+    while len(found) < at_least:
+        found = [run.pid]
+        for pid in found:
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                with contextlib.suppress(OSError):
+                    found += map(int, children.read_text().split())
+        del found[0]
+    return found
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_ctrl_c_ends_with_2_and_leaves_nothing_running(tmp_path: Path, jobs: str) -> None:
+    run = begun(tmp_path, "--area", "HSK", "-n", jobs)
+    if LINUX:
+        descendants(run, 3 * int(jobs) - (jobs == "1"))
     run.send_signal(signal.SIGINT)
-    out, _ = run.communicate(timeout=60)
-    assert run.returncode == 2
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, err) == (2, "")
     assert "Interrupted (exit status 2)" in out
     assert results()["exit_status"] == 2
     if LINUX:
         assert not [pid for pid in Path("/proc").glob("[0-9]*") if str(tmp_path) in _command_line(pid)]
+
+
+@pytest.mark.skipif(not LINUX, reason="needs Linux: /proc, pidfd")
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_a_run_that_is_killed_leaves_nothing_running(tmp_path: Path, jobs: str) -> None:
+    run = begun(tmp_path, "--area", "HSK", "-n", jobs)
+    watched = [os.pidfd_open(pid) for pid in descendants(run, 3 * int(jobs) - (jobs == "1"))]
+    run.kill()
+    run.communicate(timeout=60)
+    for descriptor in watched:
+        try:
+            assert select.select([descriptor], [], [], 60)[0], "a process lives on"
+        finally:
+            os.close(descriptor)
 
 
 def _command_line(process: Path) -> str:
@@ -220,6 +258,11 @@ def test_a_bug_of_ours_ends_with_3_and_not_with_1(monkeypatch: pytest.MonkeyPatc
         (["--deadline-factor", "-1"], "must be more than 0 and finite, not -1.0"),
         (["--deadline-factor", "inf"], "must be more than 0 and finite, not inf"),
         (["--deadline-factor", "nan"], "must be more than 0 and finite, not nan"),
+        (["-n", "0"], "'0' is neither a number from 1 to 64 nor 'auto'"),
+        (["-n", "65"], "'65' is neither"),
+        (["-n", "-1"], "'-1' is neither"),
+        (["-n", "²"], "'²' is neither"),
+        (["-n", "many"], "'many' is neither"),
         (["--seed", "x"], "'x' is not a valid integer"),
         (["--update-known-failing"], "needs the list: --known-failing FILE"),
         (["--known-failing", "k.toml", "--update-known-failing", "--area", "LID"], "needs a run of all cases"),

@@ -171,7 +171,8 @@ class KnownFailing:
         if any(entry.fits(failure) for failure in met):
             advice = "the entries above it excuse all of it: remove it, or put it above them"
             return Complaint(trouble=Trouble.STALE, entry=entry, advice=advice)
-        now = met[0].fingerprints[0]
+        # By name, as cases that run side by side end in any order.
+        now = min(met, key=lambda failure: failure.case).fingerprints[0]
         advice = f"expected was {entry.fingerprint!r}, and now it is {now!r}: find out why, then write down the new one"
         return Complaint(trouble=Trouble.DIFFERENT, entry=entry, advice=advice)
 

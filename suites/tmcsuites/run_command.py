@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import random
 import sys
 from collections.abc import Callable
@@ -31,6 +32,23 @@ from tmcsuites.selection import LEVELS, Selection, SelectionError
 from tmcsuites.session import Session
 from tmcsuites.verdict import ExitStatus
 from tmcsuites.worlds import Setting, SubjectFactory, WorldName, look_at
+
+#: More processes than this are no help to anybody.
+MAX_JOBS = 64
+
+
+def _jobs(context: click.Context, option: click.Parameter, value: str) -> int:
+    if value == "auto":
+        # Live cases mostly wait.
+        return _cores() + 2
+    if not value.isdecimal() or not 0 < int(value) <= MAX_JOBS:
+        raise click.BadParameter(f"{value!r} is neither a number from 1 to {MAX_JOBS} nor 'auto'")
+    return int(value)
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
@@ -82,6 +100,15 @@ from tmcsuites.worlds import Setting, SubjectFactory, WorldName, look_at
     help="Gives a client in a live run so many times longer.",
 )
 @click.option(
+    "-n",
+    "jobs",
+    callback=_jobs,
+    metavar="JOBS",
+    default="1",
+    show_default=True,
+    help="So many cases of a live run side by side, each with a client of its own; auto: two more than cores.",
+)
+@click.option(
     "--report",
     type=click.Path(path_type=Path),
     default=Path("tmcspec-report"),
@@ -102,6 +129,7 @@ def run(
     seed: int,
     world: WorldName | None,
     deadline_factor: float,
+    jobs: int,
     report: Path,
     pytest_arguments: tuple[str, ...],
 ) -> None:
@@ -135,6 +163,7 @@ def run(
         clauses=selection.judges,
         seed=seed,
         factor=deadline_factor,
+        jobs=jobs,
     )
     sys.exit(_run(setting, selection, draft or known, report, pytest_arguments))
 

@@ -47,6 +47,7 @@ class Setting:
         clauses: that judge, in order.
         seed: of everything drawn by chance.
         factor: scales how long a client in a live run is given, > 0.
+        jobs: how many cases of a live run are played side by side, at least 1.
     """
 
     world: WorldName
@@ -54,6 +55,7 @@ class Setting:
     clauses: Sequence[Clause]
     seed: int
     factor: float = 1.0
+    jobs: int = 1
 
     @property
     def patience(self) -> float:
