@@ -155,7 +155,7 @@ def test_ctrl_c_ends_with_2_and_leaves_nothing_running(tmp_path: Path, jobs: str
     run = begun(tmp_path, "--area", "HSK", "-n", jobs)
     if LINUX:
         descendants(run, 3 * int(jobs) - (jobs == "1"))
-    run.send_signal(signal.SIGINT)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
     out, err = run.communicate(timeout=60)
     assert (run.returncode, err) == (2, "")
     assert "Interrupted (exit status 2)" in out
