@@ -87,7 +87,12 @@ def judgement(clause: str | Clause, *messages: str, exercised: int = 1, evidence
 
 
 def result(
-    verdict: Verdict, *, broken: Sequence[str] = (), clauses: Sequence[str] = ("LID-1",), case: str = "test_lid.py::a"
+    verdict: Verdict,
+    *,
+    broken: Sequence[str] = (),
+    clauses: Sequence[str] = ("LID-1",),
+    case: str = "test_lid.py::a",
+    saying: str = "in some way",
 ) -> CaseResult:
     """The result of a case about some clauses that broke some."""
     return CaseResult(
@@ -95,7 +100,7 @@ def result(
         area=clauses[0][:3],
         verdict=verdict,
         clauses=tuple(clauses),
-        judgements=tuple(judgement(id, "in some way") for id in broken),
+        judgements=tuple(judgement(id, saying) for id in broken),
     )
 
 

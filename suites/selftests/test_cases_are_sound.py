@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 from harness import collected
 
 from tmcspec.clauses import CLAUSES, Binds, Level
 from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.report.results import trace_name
+from tmcsuites.session import CASES as FOLDER
 from tmcsuites.verdict import CaseResult, Verdict
 from tmcsuites.worlds import Setting, run_case
 
 CASES = collected()
+
+#: How long the clauses give a client's own timers.
+TIMERS = {"BACK_WITHIN", "BACK_AFTER_OUTAGE", "SILENCE_NOTICED", "PULL_INTERVAL", "CONNECTACK_PATIENCE"}
+
+ADAPTER_DOCUMENT = Path(__file__).parents[2] / "docs" / "adapter.md"
 
 SETTING = Setting(
     world="simulated",
@@ -73,3 +83,32 @@ def test_every_must_that_binds_the_client_has_two_cases() -> None:
 def test_no_two_cases_share_an_id_or_a_trace() -> None:
     names = {trace_name(CaseResult(id=id, area="LID", verdict=Verdict.PASS, clauses=())).lower() for id in CASES}
     assert len(names) == len(CASES) > 50
+
+
+def _named(module: str) -> dict[str, set[str]]:
+    """What each function of a module names, in its body and in those that it calls."""
+    tree = ast.parse((FOLDER / module).read_text(encoding="utf-8"))
+    functions = {each.name: each for each in tree.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+    def names(function: str, seen: frozenset[str] = frozenset()) -> set[str]:
+        found = {node.id for part in functions[function].body for node in ast.walk(part) if isinstance(node, ast.Name)}
+        called = [each for each in found if each in functions and each not in seen]
+        return found.union(*(names(each, seen | {function}) for each in called))
+
+    return {name: names(name) for name in functions}
+
+
+@pytest.mark.parametrize("module", sorted({id.partition("::")[0] for id in CASES}))
+def test_a_case_that_waits_for_the_timers_of_a_client_says_so(module: str) -> None:
+    named = _named(module)
+    for id, (case, _) in CASES.items():
+        if id.startswith(f"{module}::"):
+            function = id.partition("::")[2].partition("[")[0]
+            assert bool(case.waits) == bool(named[function] & TIMERS), id
+
+
+def test_the_document_lists_the_cases_that_wait_for_the_timers_of_a_client() -> None:
+    waits = {id.partition("[")[0]: case.waits for id, (case, _) in CASES.items() if case.waits}
+    table = ADAPTER_DOCUMENT.read_text(encoding="utf-8").partition("cases that wait for the client's timers |")[2]
+    rows = [line.split("|") for line in table.partition("\n\n")[0].splitlines()[2:]]
+    assert {name: float(row[1]) for row in rows for name in re.findall(r"`([^`]+)`", row[2])} == waits

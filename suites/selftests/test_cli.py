@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import select
 import shlex
 import signal
 import subprocess
@@ -16,7 +18,7 @@ from xml.etree import ElementTree
 
 import click
 import pytest
-from harness import CHINESE, CONNECTS, GARBLING, Ended, liar, results, tmcspec
+from harness import CHINESE, CONNECTS, GARBLING, Ended, Garbling, liar, results, tmcspec
 
 from tmcspec.clauses import CLAUSES, Finding
 from tmcspec.clauses.history import History
@@ -94,7 +96,10 @@ def test_a_stale_entry_ends_with_1() -> None:
     path = known_failing(f'[[failing]]\nclause = "HSK-1"\ncase = "{CONNECTS}"\nreason = "was so once"')
     ended = tmcspec("run", "--case", CONNECTS, "--known-failing", path)
     assert ended.status == 1
-    assert "Stale known-failing entry (nothing needed it): HSK-1 in " in ended.out
+    assert (
+        f"Stale known-failing entry: HSK-1 in {CONNECTS}: was so once\n  nothing of it fails any more: remove it\n"
+        in ended.out
+    )
 
 
 def test_the_printed_words_run_a_case_again() -> None:
@@ -115,11 +120,12 @@ def test_the_printed_words_run_a_case_again() -> None:
 # 2
 
 
-def test_ctrl_c_ends_with_2_and_leaves_nothing_running(tmp_path: Path) -> None:
-    # The last word is for nobody but this test: it makes the client known among all processes.
-    words = ["run", "--client", f"{liar('honest')} {tmp_path}", "--case", CONNECTS, "--clause", "HSK-1"]
+def begun(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
+    """A run in the middle of cases whose client never connects."""
+    # The last word is for nobody but these tests: it makes the client known among all processes.
+    client = f"{liar('honest')} {tmp_path}"
     run = subprocess.Popen(
-        [sys.executable, "-c", "from tmcsuites.cli import main; main()", *words],
+        [sys.executable, "-c", "from tmcsuites.cli import main; main()", "run", "--client", client, *words],
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -128,13 +134,48 @@ def test_ctrl_c_ends_with_2_and_leaves_nothing_running(tmp_path: Path) -> None:
     )
     assert run.stdout is not None
     assert run.stdout.readline().startswith("honest 1.2")
-    run.send_signal(signal.SIGINT)
-    out, _ = run.communicate(timeout=60)
-    assert run.returncode == 2
+    return run
+
+
+def descendants(run: subprocess.Popen[str], at_least: int) -> list[int]:
+    """Its workers, the wardens of their clients, and the clients; as soon as there are so many."""
+    found: list[int] = []
+    while len(found) < at_least:
+        found = [run.pid]
+        for pid in found:
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                with contextlib.suppress(OSError):
+                    found += map(int, children.read_text().split())
+        del found[0]
+    return found
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_ctrl_c_ends_with_2_and_leaves_nothing_running(tmp_path: Path, jobs: str) -> None:
+    run = begun(tmp_path, "--area", "HSK", "-n", jobs)
+    if LINUX:
+        descendants(run, 3 * int(jobs) - (jobs == "1"))
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, err) == (2, "")
     assert "Interrupted (exit status 2)" in out
     assert results()["exit_status"] == 2
     if LINUX:
         assert not [pid for pid in Path("/proc").glob("[0-9]*") if str(tmp_path) in _command_line(pid)]
+
+
+@pytest.mark.skipif(not LINUX, reason="needs Linux: /proc, pidfd")
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_a_run_that_is_killed_leaves_nothing_running(tmp_path: Path, jobs: str) -> None:
+    run = begun(tmp_path, "--area", "HSK", "-n", jobs)
+    watched = [os.pidfd_open(pid) for pid in descendants(run, 3 * int(jobs) - (jobs == "1"))]
+    run.kill()
+    run.communicate(timeout=60)
+    for descriptor in watched:
+        try:
+            assert select.select([descriptor], [], [], 60)[0], "a process lives on"
+        finally:
+            os.close(descriptor)
 
 
 def _command_line(process: Path) -> str:
@@ -217,7 +258,19 @@ def test_a_bug_of_ours_ends_with_3_and_not_with_1(monkeypatch: pytest.MonkeyPatc
         (["--deadline-factor", "-1"], "must be more than 0 and finite, not -1.0"),
         (["--deadline-factor", "inf"], "must be more than 0 and finite, not inf"),
         (["--deadline-factor", "nan"], "must be more than 0 and finite, not nan"),
+        (["-n", "0"], "'0' is neither a number from 1 to 64 nor 'auto'"),
+        (["-n", "65"], "'65' is neither"),
+        (["-n", "-1"], "'-1' is neither"),
+        (["-n", "²"], "'²' is neither"),
+        (["-n", "many"], "'many' is neither"),
         (["--seed", "x"], "'x' is not a valid integer"),
+        (["--update-known-failing"], "needs the list: --known-failing FILE"),
+        (["--known-failing", "k.toml", "--update-known-failing", "--area", "LID"], "needs a run of all cases"),
+        (["--known-failing", "k.toml", "--update-known-failing", "--clause", "LID-1"], "needs a run of all cases"),
+        (["--known-failing", "k.toml", "--update-known-failing", "--case", CONNECTS], "needs a run of all cases"),
+        (["--known-failing", "k.toml", "--update-known-failing", "--level", "must"], "needs a run of all cases"),
+        (["--known-failing", "k.toml", "--update-known-failing", "--", "-x"], "needs a run of all cases"),
+        (["--known-failing", "wrong.toml", "--update-known-failing"], "wrong.toml: entry 1: clause is 'LID-99'"),
         (["--known-failing", "none.toml"], "none.toml: No such file or directory"),
         (["--known-failing", "wrong.toml"], "wrong.toml: entry 1: clause is 'LID-99'"),
         (["--report", "wrong.toml"], "--report wrong.toml: File exists"),
@@ -345,6 +398,77 @@ def test_a_death_is_excused_by_an_entry_that_says_so() -> None:
     ended = with_client(liar("exits"), "--known-failing", path)
     assert ended.status == 0
     assert "CRASHED (expected)\n   needs a route\n" in ended.out
+
+
+# The known-failing list
+
+
+def small_suite(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suite of two cases, so that a run of all of them is over at once."""
+    folder.mkdir()
+    (folder / "pytest.ini").write_text((session.CASES / "pytest.ini").read_text())
+    # A name of its own: pytest imports test modules by their names.
+    (folder / f"test_{folder.parent.name}.py").write_text(
+        """
+from tmcsuites.casebook import case
+
+@case("FRM-7")
+async def test_speaks(tmc_stage):
+    await tmc_stage.start()
+    await tmc_stage.until_answered(tmc_stage.produce("两"))
+
+@case("HSK-1")
+async def test_connects(tmc_stage):
+    await tmc_stage.start()
+"""
+    )
+    monkeypatch.setattr(session, "CASES", folder)
+
+
+def test_a_list_is_begun_explained_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_suite(tmp_path / "cases", monkeypatch)
+    words = ("run", "--python", f"harness:{Garbling.__name__}", "--known-failing", "known.toml")
+    first = tmcspec(*words, "--update-known-failing")
+    assert first.status == 1
+    assert "known.toml: 1 new, 0 removed, 0 kept. Write down the reasons of the new ones\n" in first.out
+    assert "again: tmcspec run --python harness:Garbling --case" in first.out
+    unexplained = tmcspec(*words)
+    assert unexplained.status == 4
+    assert f"entry 1 (FRM-7 in test_{tmp_path.name}.py::test_speaks): reason is ''" in unexplained.err
+    text = Path("known.toml").read_text(encoding="utf-8")
+    known_failing(text.replace('reason = ""', 'reason = "speaks ASCII"'))
+    assert tmcspec(*words).status == 0
+    # A sound client makes it stale, and another update removes what is stale.
+    sound = ("run", "--known-failing", "known.toml")
+    assert tmcspec(*sound).status == 1
+    assert tmcspec(*sound, "--update-known-failing").out.endswith("known.toml: 0 new, 1 removed, 0 kept\n")
+    assert tmcspec(*sound).status == 0
+
+
+def test_an_entry_that_has_expired_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_suite(tmp_path / "cases", monkeypatch)
+    path = known_failing('[[failing]]\nclause = "FRM-7"\nreason = "speaks ASCII"\nexpires = 2026-01-31\n')
+    ended = tmcspec("run", "--python", f"harness:{Garbling.__name__}", "--known-failing", path)
+    assert ended.status == 1
+    assert (
+        "Expired known-failing entry: FRM-7: speaks ASCII\n  it expired on 2026-01-31, and it fails still" in ended.out
+    )
+
+
+def test_a_client_that_dies_before_hello_fills_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_suite(tmp_path / "cases", monkeypatch)
+    ended = tmcspec("run", "--client", liar("yes_man"), "--known-failing", "known.toml", "--update-known-failing")
+    assert ended.status == 6
+    assert not Path("known.toml").exists()
+
+
+def test_a_client_that_never_connects_fills_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_suite(tmp_path / "cases", monkeypatch)
+    words = ("--deadline-factor", "0.03", "--known-failing", "known.toml", "--update-known-failing")
+    ended = tmcspec("run", "--client", liar("honest"), *words)
+    assert ended.status == 6
+    assert "known.toml is left as it was, because the run did not end well: HUNG in test_" in ended.err
+    assert not Path("known.toml").exists()
 
 
 # Help

@@ -16,7 +16,7 @@ from tmcspec.frame import Frame, byte, encode
 from tmcspec.messages import Confirm, ConnectAck
 from tmcspec.trace import Entry, Trace
 from tmcsuites.adapters.contract import ClientInfo
-from tmcsuites.known_failing import Expectation
+from tmcsuites.known_failing import Complaint, Expectation, Trouble
 from tmcsuites.progress import CaseFinished, CaseStarted, ClauseResult, RunEvent, RunFinished, RunStarted
 from tmcsuites.report.console import LOG_LINES, ConsoleReport
 from tmcsuites.report.words import visible
@@ -57,14 +57,16 @@ def started(client: ClientInfo = CLIENT) -> RunStarted:
 def finished(
     *results: CaseResult,
     status: ExitStatus = ExitStatus.FAILURE,
-    stale: tuple[Expectation, ...] = (),
+    complaints: tuple[Complaint, ...] = (),
     faults: tuple[str, ...] = (),
 ) -> RunFinished:
     clauses = (
         ClauseResult(clause=CLAUSES["HSK-1"], exercised=0, violations=0, result="not_exercised"),
         ClauseResult(clause=CLAUSES["LID-1"], exercised=3, violations=1, result="violated"),
     )
-    return RunFinished(results=results, clauses=clauses, stale=stale, faults=faults, duration=1.25, exit_status=status)
+    return RunFinished(
+        results=results, clauses=clauses, complaints=complaints, faults=faults, duration=1.25, exit_status=status
+    )
 
 
 def shown(*events: RunEvent, terminal: bool = False) -> str:
@@ -207,10 +209,12 @@ def test_a_frame_shows_its_envelope() -> None:
     assert "c1 from client: type 2, __kind BYTE 99\n" in text
 
 
-def test_stale_entries_are_named() -> None:
+@pytest.mark.parametrize("results", [(PASSED,), ()])
+def test_complaints_about_the_known_failing_list_are_told(results: tuple[CaseResult, ...]) -> None:
     entry = Expectation(clause="LID-1", case=CASE, reason="was so once")
-    text = shown(finished(PASSED, stale=(entry,)))
-    assert f"Stale known-failing entry (nothing needed it): LID-1 in {CASE}: was so once\n" in text
+    complaint = Complaint(trouble=Trouble.STALE, entry=entry, advice="remove it")
+    text = shown(finished(*results, complaints=(complaint,)))
+    assert f"Stale known-failing entry: LID-1 in {CASE}: was so once\n  remove it\n" in text
 
 
 def test_faults_of_the_suite_are_named_even_when_nothing_ran() -> None:
@@ -266,12 +270,14 @@ def test_nothing_that_a_terminal_obeys_gets_through() -> None:
         log=f"a\t{ESCAPES}\rb\n",
         judgements=(judgement("LID-1", ESCAPES, evidence=[event]),),
     )
-    known = Expectation(clause="LID-1", reason=ESCAPES)
+    known = Complaint(
+        trouble=Trouble.DIFFERENT, entry=Expectation(case=ESCAPES, fingerprint=ESCAPES, reason=ESCAPES), advice=ESCAPES
+    )
     text = shown(
         started(info),
         CaseFinished(result=ended),
         CaseFinished(result=replace(ended, expected=ESCAPES)),
-        finished(ended, stale=(known,), faults=(ESCAPES,)),
+        finished(ended, complaints=(known,), faults=(ESCAPES,)),
     )
     assert {char for char in text if not char.isprintable()} == {"\n"}
     text.encode()  # no lone surrogates, either

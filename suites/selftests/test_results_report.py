@@ -16,7 +16,7 @@ from tmcspec.clauses import CLAUSES
 from tmcspec.events import Advanced
 from tmcspec.trace import Entry, Trace
 from tmcsuites.adapters.contract import ClientInfo
-from tmcsuites.known_failing import Expectation
+from tmcsuites.known_failing import Complaint, Expectation, Trouble
 from tmcsuites.progress import CaseFinished, ClauseResult, RunFinished, RunStarted
 from tmcsuites.report.results import ResultsReport, trace_name
 from tmcsuites.verdict import CaseResult, ExitStatus, Verdict
@@ -52,9 +52,15 @@ def written(directory: Path, *results: CaseResult) -> Any:
     for result in results:
         report(CaseFinished(result=result))
     clause = ClauseResult(clause=CLAUSES["LID-1"], exercised=3, violations=1, result="violated")
-    stale = (Expectation(clause="LID-3", reason="was so once"),)
+    entry = Expectation(clause="LID-3", reason="was so once")
     report(
-        RunFinished(results=results, clauses=(clause,), stale=stale, duration=1.23456, exit_status=ExitStatus.FAILURE)
+        RunFinished(
+            results=results,
+            clauses=(clause,),
+            complaints=(Complaint(trouble=Trouble.STALE, entry=entry, advice="remove it"),),
+            duration=1.23456,
+            exit_status=ExitStatus.FAILURE,
+        )
     )
     return json.loads((directory / "results.json").read_text(encoding="utf-8"))
 
@@ -82,6 +88,7 @@ def test_results_have_the_published_shape(tmp_path: Path) -> None:
                 "expected": None,
                 "clauses": ["HSK-1", "HSK-2"],
                 "broken": [],
+                "fingerprints": [],
                 "duration_s": 0.0,
                 "message": "",
                 "trace": None,
@@ -94,6 +101,7 @@ def test_results_have_the_published_shape(tmp_path: Path) -> None:
                 "expected": "reads ids through doubles",
                 "clauses": ["LID-1"],
                 "broken": ["LID-1"],
+                "fingerprints": ["LID-1: rounded"],
                 "duration_s": 0.12345,
                 "message": "LID-1: rounded",
                 "trace": "traces/test_lid.py.test_ids-largest.jsonl",
@@ -104,6 +112,7 @@ def test_results_have_the_published_shape(tmp_path: Path) -> None:
             {"id": "LID-1", "level": "must", "binds": "client", "result": "violated", "exercised": 3, "violations": 1}
         ],
         "stale_known_failing": ["LID-3: was so once"],
+        "known_failing_complaints": ["Stale known-failing entry: LID-3: was so once; remove it"],
         "faults": [],
         "summary": {verdict.value: int(verdict in ("PASS", "FAIL")) for verdict in Verdict},
         "exit_status": 1,

@@ -23,7 +23,7 @@ from tmcsuites.progress import CaseFinished, CaseStarted, RunEvent, RunFinished,
 from tmcsuites.selection import Selection
 from tmcsuites.session import Session
 from tmcsuites.verdict import ExitStatus, Verdict
-from tmcsuites.worlds import Setting
+from tmcsuites.worlds import Setting, WorldName
 
 NUMBER = itertools.count()
 
@@ -64,8 +64,11 @@ class Runs:
         selection: Selection | None = None,
         listeners: tuple[Callable[[RunEvent], Any], ...] = (),
         arguments: tuple[str, ...] = (),
+        world: WorldName = "simulated",
+        jobs: int = 1,
     ) -> ExitStatus:
-        folder = self.report / "cases"
+        self.told.clear()
+        folder = self.report / f"cases{next(NUMBER)}"
         folder.mkdir()
         (folder / "pytest.ini").write_text((session_module.CASES / "pytest.ini").read_text())
         # A name of its own: pytest imports test modules by their names.
@@ -74,10 +77,11 @@ class Runs:
         chosen = selection or Selection()
         clauses = tuple(replace(each, judge=guilty) if each.id == "HSK-3" else each for each in chosen.judges)
         setting = Setting(
-            world="simulated",
+            world=world,
             subject=lambda wall_clock, rng: ReferenceSubject(wall_clock=wall_clock, rng=rng),
             clauses=clauses,
             seed=3,
+            jobs=jobs,
         )
         info = ClientInfo(
             name="c", version="1", language="python", transport="in-process", capabilities=frozenset({"push"})
@@ -178,7 +182,7 @@ def test_an_expected_failure_does_not(runs: Runs) -> None:
     known = KnownFailing([Expectation(clause="HSK-3", reason="it does")])
     assert runs(BAD, known=known, selection=only("HSK-3")) is ExitStatus.OK
     assert runs.finished.results[0].expected == "it does"
-    assert runs.finished.stale == ()
+    assert runs.finished.complaints == ()
 
 
 STALE = [Expectation(clause="HSK-3", reason="it does"), Expectation(clause="LID-1", reason="was so once")]
@@ -187,12 +191,12 @@ STALE = [Expectation(clause="HSK-3", reason="it does"), Expectation(clause="LID-
 def test_a_stale_entry_fails_a_run_in_which_all_else_is_expected(runs: Runs) -> None:
     assert runs(BAD, known=KnownFailing(STALE)) is ExitStatus.FAILURE
     assert [result.bad for result in runs.finished.results] == [False]
-    assert [entry.clause for entry in runs.finished.stale] == ["LID-1"]
+    assert [each.entry.clause for each in runs.finished.complaints] == ["LID-1"]
 
 
 def test_a_run_of_some_cases_does_not_know_what_is_stale(runs: Runs) -> None:
     assert runs(BAD, known=KnownFailing(STALE), arguments=("-k", "bad")) is ExitStatus.OK
-    assert runs.finished.stale == ()
+    assert runs.finished.complaints == ()
 
 
 def test_nothing_is_judged_when_no_case_is_left(runs: Runs) -> None:
@@ -204,7 +208,7 @@ def test_ctrl_c_ends_the_run_and_what_is_known_is_told(runs: Runs) -> None:
     known = KnownFailing([Expectation(clause="LID-1", reason="nobody got there")])
     assert runs(GOOD + raising("KeyboardInterrupt") + BAD, known=known) is ExitStatus.INTERRUPTED
     assert len(runs.finished.results) == 1
-    assert runs.finished.stale == ()
+    assert runs.finished.complaints == ()
 
 
 # Faults of the suite beside the cases
@@ -301,3 +305,93 @@ def test_junit_shows_an_expected_failure_as_one(runs: Runs) -> None:
     (skipped,) = runs.junit().iter("skipped")
     assert skipped.get("type") == "pytest.xfail"  # JUnit has no word of its own for it, and this one is pytest's
     assert "FAIL, as expected: it does" in str(skipped.get("message"))
+
+
+# Side by side
+
+EVERYTHING = (
+    GOOD
+    + BAD
+    + UNSUPPORTED
+    + raising('Crashed("fell", status="exit 1")')
+    + raising('LookupError("ours")').replace("test_raises", "test_ours")
+)
+
+
+def test_side_by_side_ends_as_one_after_the_other(runs: Runs) -> None:
+    known = [Expectation(clause="HSK-3", reason="it does"), Expectation(clause="HSK-4", reason="was so once")]
+    ends = []
+    for jobs in (1, 3):
+        status = runs(EVERYTHING, known=KnownFailing(known), world="live", jobs=jobs)
+        results = [
+            (result.id.partition("::")[2], result.verdict, result.message, result.expected, result.clauses)
+            for result in runs.finished.results
+        ]
+        worlds = {result.trace.world for result in runs.finished.results if result.trace is not None}
+        clauses = [(each.clause, each.result) for each in runs.finished.clauses]
+        junit = {case.get("name"): [child.tag for child in case] for case in runs.junit().iter("testcase")}
+        counts = sorted(type(event).__name__ for event in runs.told)
+        ends.append((status, results, worlds, clauses, runs.finished.complaints, junit, counts))
+    assert ends[0] == ends[1]
+    assert ends[0][0] is ExitStatus.SUITE_FAULT
+    assert [verdict for _, verdict, *_ in ends[0][1]] == [
+        Verdict.FAIL,
+        Verdict.FAIL,
+        Verdict.UNSUPPORTED,
+        Verdict.CRASHED,
+        Verdict.SUITE_FAULT,
+    ]
+
+
+def test_what_may_wait_longest_begins_first_and_is_told_in_its_place(runs: Runs) -> None:
+    text = "".join(
+        f'@case("HSK-1", waits={waits})\nasync def test_{name}(tmc_stage):\n    await tmc_stage.start()\n\n'
+        for name, waits in (("quick", 0), ("long", 120), ("pull", 15.0), ("last", 0))
+    )
+    assert runs(text, selection=NOT_BAD, world="live", jobs=2) is ExitStatus.OK
+    began = [event.id.rpartition("_")[2] for event in runs.told if isinstance(event, CaseStarted)]
+    assert began == ["long", "pull", "quick", "last"]
+    assert [result.id.rpartition("_")[2] for result in runs.finished.results] == ["quick", "long", "pull", "last"]
+
+
+def test_a_case_whose_process_dies_is_a_fault_of_the_suite_and_the_rest_is_played(runs: Runs) -> None:
+    dies = '@case("HSK-1", waits=1)\nasync def test_dies(tmc_stage):\n    import os\n    os.kill(os.getpid(), 9)\n\n'
+    assert runs(dies + GOOD, selection=NOT_BAD, world="live", jobs=2) is ExitStatus.SUITE_FAULT
+    lost, good = runs.finished.results
+    assert (lost.verdict, lost.clauses) == (Verdict.SUITE_FAULT, ("HSK-1",))
+    assert lost.message == "the process that played the case ended by itself (signal SIGKILL)"
+    assert good.verdict is Verdict.PASS
+
+
+def test_when_no_process_is_left_the_run_ends_as_a_fault_of_the_suite(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dies = '@case("HSK-1", waits=1)\nasync def test_dies(tmc_stage):\n    import os\n    os.kill(os.getpid(), 9)\n\n'
+    two = dies + dies.replace("test_dies", "test_dies_too")
+    assert runs(two + GOOD, selection=NOT_BAD, world="live", jobs=2) is ExitStatus.SUITE_FAULT
+    assert len(runs.finished.results) == 2
+    assert "cases not played: 1" in runs.finished.faults[0]
+    assert "INTERNALERROR" in capsys.readouterr().err
+
+
+def test_an_end_at_the_first_failure_is_one_side_by_side_as_well(runs: Runs) -> None:
+    hangs = '@case("HSK-1")\nasync def test_hangs(tmc_stage):\n    await tmc_stage.wait(60)\n\n'
+    assert runs(BAD + hangs, world="live", jobs=2, arguments=("-x",)) is ExitStatus.FAILURE
+    assert [result.id.partition("::")[2] for result in runs.finished.results] == ["test_bad"]
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_faults_beside_the_cases_are_the_same_side_by_side(runs: Runs, jobs: int) -> None:
+    odd = '@case("HSK-1")\nasync def test_odd(tmc_stage, no_such_fixture): ...\n'
+    assert runs(GOOD + odd, selection=NOT_BAD, world="live", jobs=jobs) is ExitStatus.SUITE_FAULT
+    assert "no_such_fixture" in runs.finished.faults[0]
+    assert runs("import no_such_module_at_all", world="live", jobs=jobs) is ExitStatus.SUITE_FAULT
+    assert "no_such_module_at_all" in runs.finished.faults[-1]
+    assert runs(GOOD, selection=only("LID-1"), world="live", jobs=jobs) is ExitStatus.NOTHING_RAN
+
+
+def test_simulated_time_waits_for_nothing_and_so_for_no_other_process(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "Workers", None)
+    assert runs(GOOD + UNSUPPORTED, selection=NOT_BAD, jobs=4) is ExitStatus.OK

@@ -23,7 +23,7 @@ from tmcspec.events import ClientDied, ClientStopped
 from tmcspec.timing import CONFIRM_TIMEOUT
 from tmcsuites import worlds
 from tmcsuites.adapters.bare import BareSubject
-from tmcsuites.adapters.contract import ClientInfo, Deadlines, Subject, Unavailable
+from tmcsuites.adapters.contract import Answer, ClientInfo, Deadlines, Hung, StartOptions, Subject, Unavailable
 from tmcsuites.adapters.process import ProcessSubject
 from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.casebook import Case, CaseFunction
@@ -253,6 +253,72 @@ def test_a_client_that_says_started_and_never_connects_is_hung() -> None:
 @pytest.mark.parametrize("name", ["twice", "stranger", "chatty", "rounding", "faulty"])
 def test_an_adapter_that_breaks_the_contract_is_at_fault_itself(name: str) -> None:
     assert run_case("a", CASE, starts, held(name)).verdict is Verdict.ADAPTER_FAULT
+
+
+# Set up
+
+
+async def tries(stage: Stage) -> None:
+    await stage.try_start(within=0.5)
+    await stage.subject.probe()
+
+
+async def starts_and_hangs(stage: Stage) -> None:
+    await stage.start()
+    raise Hung("sleeps", op="publish", deadline=1.0)
+
+
+class Declines(ReferenceSubject):
+    """Tells its application that it cannot start, to a service that would have accepted it."""
+
+    async def start(self, options: StartOptions) -> Answer:
+        return Answer(status="raised", error="no")
+
+
+class Missigns(ReferenceSubject):
+    """Signs with another secret."""
+
+    async def start(self, options: StartOptions) -> Answer:
+        return await super().start(replace(options, app_secret="another"))
+
+
+def simulated(client: type[ReferenceSubject]) -> Setting:
+    return setting(subject=lambda wall_clock, rng: client(wall_clock=wall_clock, rng=rng))
+
+
+def missing() -> Setting:
+    return setting(world="live", subject=lambda wall_clock, rng: ProcessSubject("./no-such-program"))
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "verdict", "set_up"),
+    [
+        (starts, missing, Verdict.CRASHED, True),
+        (starts, lambda: held("plain", hello=0.5), Verdict.CRASHED, True),
+        (starts, lambda: held("honest"), Verdict.HUNG, True),
+        (starts, lambda: held("dozes", probe=0.5), Verdict.HUNG, True),
+        (tries, lambda: held("dozes", probe=0.5), Verdict.HUNG, False),
+        (starts, lambda: held("exits"), Verdict.CRASHED, False),
+        (starts_and_hangs, lambda: simulated(ReferenceSubject), Verdict.HUNG, False),
+        (starts, lambda: simulated(Declines), Verdict.FAIL, True),
+        (starts, lambda: simulated(Missigns), Verdict.FAIL, False),
+        (starts, lambda: simulated(ReferenceSubject), Verdict.PASS, False),
+    ],
+)
+def test_what_ends_before_the_client_was_accepted_is_told_apart(
+    function: CaseFunction, given: Callable[[], Setting], verdict: Verdict, set_up: bool
+) -> None:
+    """No list excuses a client that was not set up, because nothing was measured. Dying is a client's own doing."""
+    result = run_case("a", CASE, function, given())
+    assert (result.verdict, result.set_up) == (verdict, set_up)
+
+
+def test_a_bare_program_that_cannot_be_executed_was_never_set_up(tmp_path: Path) -> None:
+    (script := tmp_path / "consumer").write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    subject: SubjectFactory = lambda wall_clock, rng: BareSubject([str(script)])  # noqa: E731
+    result = run_case("a", CASE, starts, setting(world="live", subject=subject))
+    assert (result.verdict, result.set_up) == (Verdict.CRASHED, True)
 
 
 def test_nothing_of_a_client_outlives_its_case() -> None:

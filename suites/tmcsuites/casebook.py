@@ -30,15 +30,18 @@ class Case:
         handlers: whether it takes an adapter that obeys instructions; else a bare program can do it, too.
         optional: whether a client may give nothing to judge by, since libraries need not show their users what the case
             looks at.
+        waits: seconds that the client's own timers have in it, at most; 0 where nothing of note depends on them. What
+            may wait longest is begun first when cases run side by side.
 
     Raises:
-        ValueError: an unknown clause or capability.
+        ValueError: an unknown clause or capability, or `waits` is negative.
     """
 
     clauses: tuple[str, ...]
     needs: frozenset[str] = frozenset()
     handlers: bool = True
     optional: bool = False
+    waits: float = 0.0
 
     def __post_init__(self) -> None:
         if unknown := [id for id in self.clauses if id not in CLAUSES]:
@@ -47,13 +50,17 @@ class Case:
             raise ValueError("a case is about at least one clause")
         if unknown := sorted(self.needs - CAPABILITIES):
             raise ValueError(f"unknown capabilities {unknown}; known: {', '.join(sorted(CAPABILITIES))}")
+        if not self.waits >= 0:
+            raise ValueError(f"waits is {self.waits!r}; seconds are expected, 0 or more")
 
     @property
     def area(self) -> str:
         return CLAUSES[self.clauses[0]].area
 
 
-def case(*clauses: str, needs: tuple[str, ...] = (), handlers: bool = True, optional: bool = False) -> Callable[[F], F]:
+def case(
+    *clauses: str, needs: tuple[str, ...] = (), handlers: bool = True, optional: bool = False, waits: float = 0.0
+) -> Callable[[F], F]:
     """Declares a case about these clauses; see `Case`.
 
     Example:
@@ -61,7 +68,7 @@ def case(*clauses: str, needs: tuple[str, ...] = (), handlers: bool = True, opti
         ... async def test_a_slow_handler_is_not_confirmed_early(tmc_stage: Stage) -> None: ...
     """
     mark = getattr(pytest.mark, MARK)(
-        Case(clauses=clauses, needs=frozenset(needs), handlers=handlers, optional=optional)
+        Case(clauses=clauses, needs=frozenset(needs), handlers=handlers, optional=optional, waits=waits)
     )
 
     def declare(function: F) -> F:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from tmcspec.clauses import Clause
 from tmcsuites.adapters.contract import ClientInfo
-from tmcsuites.known_failing import Expectation
+from tmcsuites.known_failing import Complaint
 from tmcsuites.verdict import CaseResult, ExitStatus, Verdict
 
 
@@ -46,7 +46,7 @@ class RunFinished:
     Args:
         results: of all cases, in order.
         clauses: what came of each clause.
-        stale: entries of the known-failing list that nothing needed.
+        complaints: entries of the known-failing list that fail the run.
         faults: what went wrong in the suite beside the cases: in collecting, in reporting.
         duration: seconds.
         exit_status: of the run.
@@ -54,7 +54,7 @@ class RunFinished:
 
     results: tuple[CaseResult, ...]
     clauses: tuple[ClauseResult, ...]
-    stale: tuple[Expectation, ...]
+    complaints: tuple[Complaint, ...] = ()
     faults: tuple[str, ...] = ()
     duration: float
     exit_status: ExitStatus
@@ -119,14 +119,14 @@ class Tally:
             return "unsupported"
         return "not_exercised"
 
-    def exit_status(self, stale: Sequence[Expectation]) -> ExitStatus:
+    def exit_status(self, complaints: Sequence[Complaint]) -> ExitStatus:
         """The worst that happened. A run that judged nothing did not end well."""
         bad = {result.verdict for result in self.results if result.bad}
         if Verdict.SUITE_FAULT in bad:
             return ExitStatus.SUITE_FAULT
         if bad & {Verdict.CRASHED, Verdict.HUNG, Verdict.ADAPTER_FAULT}:
             return ExitStatus.NOT_MEASURED
-        if bad or stale:
+        if bad or complaints:
             return ExitStatus.FAILURE
         if not any(result.verdict is not Verdict.UNSUPPORTED for result in self.results):
             return ExitStatus.NOTHING_RAN

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import random
 import sys
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from tmcsuites.adapters.contract import Subject, SubjectError
 from tmcsuites.adapters.process import ProcessSubject
 from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.known_failing import KnownFailing, KnownFailingError
+from tmcsuites.known_failing_update import Draft
+from tmcsuites.progress import RunEvent, RunFinished
 from tmcsuites.report.console import ConsoleReport
 from tmcsuites.report.results import ResultsReport
 from tmcsuites.report.words import visible
@@ -28,6 +32,23 @@ from tmcsuites.selection import LEVELS, Selection, SelectionError
 from tmcsuites.session import Session
 from tmcsuites.verdict import ExitStatus
 from tmcsuites.worlds import Setting, SubjectFactory, WorldName, look_at
+
+#: More processes than this are no help to anybody.
+MAX_JOBS = 64
+
+
+def _jobs(context: click.Context, option: click.Parameter, value: str) -> int:
+    if value == "auto":
+        # Live cases mostly wait.
+        return _cores() + 2
+    if not value.isdecimal() or not 0 < int(value) <= MAX_JOBS:
+        raise click.BadParameter(f"{value!r} is neither a number from 1 to {MAX_JOBS} nor 'auto'")
+    return int(value)
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
@@ -61,6 +82,12 @@ from tmcsuites.worlds import Setting, SubjectFactory, WorldName, look_at
 @click.option(
     "--known-failing", "list_", type=click.Path(path_type=Path), help="What is expected to go wrong, and why (TOML)."
 )
+@click.option(
+    "--update-known-failing",
+    "updates",
+    is_flag=True,
+    help="Rewrite that list by what failed in this run of all cases.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything drawn by chance.")
 @click.option(
     "--world", type=click.Choice(["simulated", "live"]), help="For clients in this process; simulated by default."
@@ -71,6 +98,15 @@ from tmcsuites.worlds import Setting, SubjectFactory, WorldName, look_at
     default=1.0,
     show_default=True,
     help="Gives a client in a live run so many times longer.",
+)
+@click.option(
+    "-n",
+    "jobs",
+    callback=_jobs,
+    metavar="JOBS",
+    default="1",
+    show_default=True,
+    help="So many cases of a live run side by side, each with a client of its own; auto: two more than cores.",
 )
 @click.option(
     "--report",
@@ -89,9 +125,11 @@ def run(
     cases: tuple[str, ...],
     level: str,
     list_: Path | None,
+    updates: bool,
     seed: int,
     world: WorldName | None,
     deadline_factor: float,
+    jobs: int,
     report: Path,
     pytest_arguments: tuple[str, ...],
 ) -> None:
@@ -100,7 +138,7 @@ def run(
     Anything after -- goes to pytest.
 
     \b
-    Exit status: 0 as expected, 1 unexpected failure or stale known-failing entry, 2 interrupted,
+    Exit status: 0 as expected, 1 unexpected failure or an entry of the list that does not fit, 2 interrupted,
     3 fault of the suite, 4 usage, 5 nothing ran, 6 the client could not be measured.
 
     \b
@@ -115,7 +153,8 @@ def run(
         raise _usage(f"--deadline-factor must be more than 0 and finite, not {deadline_factor}")
     try:
         selection = Selection(areas=areas, clauses=clauses, cases=cases, level=level)
-        known = known_failing.load(list_) if list_ else KnownFailing()
+        draft = _draft(list_, whole=selection.whole and not pytest_arguments) if updates else None
+        known = known_failing.load(list_, today=_today()) if list_ and draft is None else KnownFailing()
     except (SelectionError, KnownFailingError) as error:
         raise _usage(str(error)) from None
     setting = Setting(
@@ -124,12 +163,13 @@ def run(
         clauses=selection.judges,
         seed=seed,
         factor=deadline_factor,
+        jobs=jobs,
     )
-    sys.exit(_run(setting, selection, known, report, pytest_arguments))
+    sys.exit(_run(setting, selection, draft or known, report, pytest_arguments))
 
 
 def _run(
-    setting: Setting, selection: Selection, known: KnownFailing, report: Path, pytest_arguments: tuple[str, ...]
+    setting: Setting, selection: Selection, list_: KnownFailing | Draft, report: Path, pytest_arguments: tuple[str, ...]
 ) -> ExitStatus:
     try:
         report.mkdir(parents=True, exist_ok=True)
@@ -143,14 +183,49 @@ def _run(
         return ExitStatus.NOT_MEASURED
     # Bound to today's stdout: while a case runs, pytest captures what is printed to tomorrow's.
     console = ConsoleReport(Console(file=sys.stdout), command=_again(), report=str(report))
+    ended: list[RunFinished] = []
+
+    def keep(event: RunEvent) -> None:
+        if isinstance(event, RunFinished):
+            ended.append(event)
+
+    known = list_.known if isinstance(list_, Draft) else list_
     try:
-        session = Session(setting=setting, info=info, selection=selection, known=known, listeners=[results, console])
-        return session.run(report=report, pytest_arguments=pytest_arguments)
+        session = Session(
+            setting=setting, info=info, selection=selection, known=known, listeners=[results, console, keep]
+        )
+        status = session.run(report=report, pytest_arguments=pytest_arguments)
     except OSError as error:
         _complain(f"The report could not be written: {error}")
         return ExitStatus.SUITE_FAULT
     finally:
         console.close()
+    return _updated(list_, ended[0], status) if isinstance(list_, Draft) and ended else status
+
+
+def _draft(path: Path | None, *, whole: bool) -> Draft:
+    if path is None:
+        raise _usage("--update-known-failing needs the list: --known-failing FILE")
+    if not whole:
+        raise _usage(
+            "--update-known-failing needs a run of all cases: what is left out could not be told from what was mended; "
+            "leave out --area, --clause, --case, --level and what goes to pytest"
+        )
+    return Draft.of(path, today=_today())
+
+
+def _updated(draft: Draft, run: RunFinished, status: ExitStatus) -> ExitStatus:
+    """Brings the list up to date. The exit status is that of the run by the list as it was."""
+    try:
+        click.echo(visible(draft.update(run)))
+    except KnownFailingError as error:
+        _complain(str(error))
+        return status or ExitStatus.FAILURE
+    return status
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _factory(client: str | None, bare: str | None, python: str | None, factor: float) -> SubjectFactory:
@@ -204,7 +279,7 @@ def _again() -> list[str]:
             skip = False
         elif word in ("--case", "--known-failing", "--report"):
             skip = True
-        elif not word.startswith(("--case=", "--known-failing=", "--report=")):
+        elif not word.startswith(("--case=", "--known-failing=", "--update-known-failing", "--report=")):
             kept.append(word)
     return kept
 

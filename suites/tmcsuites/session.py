@@ -6,7 +6,6 @@ that a verdict never depends on what else is installed.
 
 from __future__ import annotations
 
-import inspect
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -19,11 +18,12 @@ import pytest
 
 from tmcsuites.adapters.contract import ClientInfo
 from tmcsuites.casebook import MARK, Case, CaseFunction
-from tmcsuites.known_failing import Expectation, KnownFailing
+from tmcsuites.known_failing import Complaint, KnownFailing
 from tmcsuites.progress import CaseFinished, CaseStarted, Listener, RunEvent, RunFinished, RunStarted, Tally
 from tmcsuites.selection import Selection, SelectionError
 from tmcsuites.stage import Stage
 from tmcsuites.verdict import CaseResult, ExitStatus, Verdict
+from tmcsuites.workers import Begun, Workers
 from tmcsuites.worlds import Setting, run_case, unsupported
 
 CASES = Path(__file__).parent / "cases"
@@ -58,7 +58,9 @@ class Session:
         self._selection = selection
         self._known = known
         self._listeners = listeners
+        self._played: dict[str, CaseResult] = {}
         self._tally = Tally(clauses=setting.clauses, bare=info.bare)
+        self._known_cases: list[str] = []
         self._started = False
         self._faults: list[str] = []
 
@@ -85,27 +87,31 @@ class Session:
             status = ExitStatus(pytest.main(arguments, plugins=[self]))
         if not self._started:
             return status
+        # Cases that run side by side end in any order.
+        self._tally.results.sort(key=lambda result: self._known_cases.index(result.id))
         ended = status in (ExitStatus.OK, ExitStatus.FAILURE) and not self._faults
-        stale = self._known.stale(
+        complaints = self._known.complaints(
             clauses=[clause.id for clause in self._setting.clauses],
             cases=[result.id for result in self._tally.results],
+            # What goes to pytest may keep it from looking at all cases, and so may a module that cannot be imported.
+            known_cases=None if pytest_arguments or self._faults else self._known_cases,
             whole=ended and self._selection.whole and not pytest_arguments,
         )
         finished = RunFinished(
             results=tuple(self._tally.results),
             clauses=self._tally.clause_results(),
-            stale=stale,
+            complaints=complaints,
             faults=tuple(dict.fromkeys(self._faults)),
             duration=time.perf_counter() - began,
-            exit_status=self._exit_status(status, stale),
+            exit_status=self._exit_status(status, complaints),
         )
         self._tell(finished)
         return finished.exit_status
 
-    def _exit_status(self, status: ExitStatus, stale: Sequence[Expectation]) -> ExitStatus:
+    def _exit_status(self, status: ExitStatus, complaints: Sequence[Complaint]) -> ExitStatus:
         if self._faults or status is ExitStatus.SUITE_FAULT:
             return ExitStatus.SUITE_FAULT
-        return status if status is ExitStatus.INTERRUPTED else self._tally.exit_status(stale)
+        return status if status is ExitStatus.INTERRUPTED else self._tally.exit_status(complaints)
 
     # pytest calls these
 
@@ -118,8 +124,9 @@ class Session:
         """The stage of a case is made in the event loop of its world; pytest only has to know the name."""
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        self._known_cases = [item.nodeid for item in items]
         try:
-            self._selection.check_cases([item.nodeid for item in items])
+            self._selection.check_cases(self._known_cases)
         except SelectionError as error:
             raise pytest.UsageError(str(error)) from None
         chosen = [item for item in items if self._selection.takes(item.nodeid, _case(item))]
@@ -127,26 +134,63 @@ class Session:
         items[:] = chosen
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         self._started = True
-        self._tell(
-            RunStarted(
-                client=self._info,
-                cases=len(session.items),
-                clauses=tuple(self._setting.clauses),
-                world=self._setting.world,
-                seed=self._setting.seed,
-                started=datetime.now(UTC),
-            )
+        items = [item for item in session.items if isinstance(item, pytest.Function)]
+        # Simulated time does not wait for anything.
+        jobs = min(self._setting.jobs, len(items)) if self._setting.world == "live" else 1
+        if jobs <= 1 or session.testsfailed or session.config.option.collectonly:
+            self._tell(self._beginning(session))
+            return None  # pytest does it
+        # Before listeners hear of anything: they may have threads, which no fork takes along.
+        with Workers(jobs, play=lambda number: self._play(items[number]), clauses=self._setting.clauses) as workers:
+            self._tell(self._beginning(session))
+            self._side_by_side(session, items, workers)
+        return True
+
+    def _beginning(self, session: pytest.Session) -> RunStarted:
+        return RunStarted(
+            client=self._info,
+            cases=len(session.items),
+            clauses=tuple(self._setting.clauses),
+            world=self._setting.world,
+            seed=self._setting.seed,
+            started=datetime.now(UTC),
+        )
+
+    def _side_by_side(self, session: pytest.Session, items: Sequence[pytest.Function], workers: Workers) -> None:
+        """Has the cases played by workers, and lets pytest do all else about each as soon as it has ended."""
+        order = sorted(range(len(items)), key=lambda number: -_case(items[number]).waits)
+        for event in workers.play(order):
+            item = items[event.number]
+            if isinstance(event, Begun):
+                self._tell(CaseStarted(id=item.nodeid))
+                continue
+            self._played[item.nodeid] = event.result or self._lost(item, event.how)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
+            if session.shouldstop:
+                raise session.Interrupted(session.shouldstop)
+
+    def _play(self, item: pytest.Function) -> CaseResult:
+        case = _case(item)
+        declined = unsupported(item.nodeid, case, self._info, self._setting.clauses)
+        return declined or run_case(item.nodeid, case, _function(item), self._setting)
+
+    def _lost(self, item: pytest.Function, how: str) -> CaseResult:
+        case = _case(item)
+        message = f"the process that played the case ended by itself ({how})"
+        return CaseResult(
+            id=item.nodeid, area=case.area, verdict=Verdict.SUITE_FAULT, clauses=case.clauses, message=message
         )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:
-        case = _case(pyfuncitem)
-        self._tell(CaseStarted(id=pyfuncitem.nodeid))
-        result = unsupported(pyfuncitem.nodeid, case, self._info, self._setting.clauses)
+        result = self._played.pop(pyfuncitem.nodeid, None)
         if result is None:
-            result = run_case(pyfuncitem.nodeid, case, _function(pyfuncitem), self._setting)
+            self._tell(CaseStarted(id=pyfuncitem.nodeid))
+            result = self._play(pyfuncitem)
         result = replace(result, expected=self._known.expects(result))
         self._tally.results.append(result)
         self._tell(CaseFinished(result=result))
@@ -187,8 +231,8 @@ def _case(item: pytest.Item) -> Case:
 
 def _function(item: pytest.Function) -> CaseFunction:
     """The case with its parameters bound, waiting for its stage."""
-    wanted = inspect.signature(item.obj).parameters
-    parameters = {name: value for name, value in item.funcargs.items() if name in wanted and name != "tmc_stage"}
+    # What a case gets beside its stage is drawn for it; fixtures would be of another process.
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
 
     async def play(stage: Stage) -> None:
         await item.obj(tmc_stage=stage, **parameters)

@@ -103,6 +103,9 @@ class Stage:
         start_patience: seconds of client time that it has to connect, when that is more.
         wall_clock: seconds since the epoch, for bystanders.
         rng: of what a case draws.
+
+    Attributes:
+        starting: whether a case waits for the client to be accepted for the first time: until then, it has no client.
     """
 
     def __init__(
@@ -123,11 +126,13 @@ class Stage:
         self.start_patience = max(patience, start_patience)
         self.wall_clock = wall_clock
         self.rng = rng or random.Random(0)
+        self.starting = False
         self.answered: set[int] = set()
         self.dishonest: AdapterFault | None = None
         self._told: dict[int | None, set[str]] = {}
         self._next_id = FIRST_ID
         self._polled = False
+        self._started = False
         self._woken = asyncio.Event()
         fake.recorder.listeners.append(self._listen)
 
@@ -240,6 +245,7 @@ class Stage:
             NeverReady: it was not accepted, or said that it could not start.
             SubjectError: it died, hangs, or broke the adapter contract.
         """
+        self.starting = not self._started
         answer = await self.try_start(within=self.start_patience, mode=mode)
         if answer is not None and answer.status == "raised":
             raise CannotStart(f"the client could not start: {answer.error}")
@@ -248,6 +254,7 @@ class Stage:
             await self.subject.probe()
             what = "a CONNECT" if mode == "push" else "a request"
             raise NeverReady(f"the service never accepted {what} of the client")
+        self.starting, self._started = False, True
 
     async def publish(self, content: str = "{}", *, topic: str = TOPIC_TO_TAOBAO) -> Answer | None:
         """Lets the client send a message to Taobao, and tells what it told its application; None when it said nothing.

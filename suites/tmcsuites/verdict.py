@@ -57,6 +57,8 @@ class CaseResult:
         log: what the client wrote on stderr.
         trace: what happened; None when the client never came to life.
         expected: why a known-failing list expects this verdict; None when none does.
+        set_up: whether the client never got as far as the case: it could not be brought to life, or never connected.
+            No list can excuse that, since nothing was measured.
     """
 
     id: str
@@ -69,6 +71,7 @@ class CaseResult:
     log: str = ""
     trace: Trace | None = None
     expected: str | None = None
+    set_up: bool = False
 
     @property
     def bad(self) -> bool:
@@ -79,13 +82,15 @@ class CaseResult:
         """The judgements that found the client guilty and count for this case."""
         return guilty_of(self.judgements, self.clauses)
 
+    def explained(self) -> tuple[Judgement, ...]:
+        """The judgements that explain the verdict: those violated; of a failure without any, those unproved."""
+        found = self.violated()
+        return unproved_of(self.judgements, self.clauses) if not found and self.verdict is Verdict.FAIL else found
+
     @property
     def broken(self) -> tuple[str, ...]:
-        """The clauses that explain the verdict: those that were broken; of a failure without any, those unproved."""
-        explained = self.violated()
-        if not explained and self.verdict is Verdict.FAIL:
-            explained = unproved_of(self.judgements, self.clauses)
-        return tuple(judgement.clause.id for judgement in explained)
+        """The clauses that explain the verdict."""
+        return tuple(judgement.clause.id for judgement in self.explained())
 
 
 def guilty_of(judgements: Sequence[Judgement], clauses: Sequence[str]) -> tuple[Judgement, ...]:

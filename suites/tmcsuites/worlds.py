@@ -17,13 +17,13 @@ from tmcfakes.clock import Clock
 from tmcfakes.fake import FakeTmc
 from tmcfakes.service import App
 from tmcfakes.simulation import EPOCH_MS, simulate
-from tmcspec.clauses import Clause, Judgement, judge_trace
+from tmcspec.clauses import Clause, Judgement, Level, judge_trace
 from tmcspec.timing import CONFIRM_TIMEOUT
 from tmcspec.trace import Trace
-from tmcsuites.adapters.contract import ClientInfo, Subject, SubjectError
+from tmcsuites.adapters.contract import ClientInfo, Hung, Subject, SubjectError, Unavailable
 from tmcsuites.casebook import Case, CaseFunction
 from tmcsuites.stage import APP_KEY, APP_SECRET, START_PATIENCE, TOPIC_TO_TAOBAO, NeverReady, Stage
-from tmcsuites.verdict import CaseResult, Verdict, decide
+from tmcsuites.verdict import CaseResult, Verdict, decide, guilty_of
 
 WorldName = Literal["simulated", "live"]
 
@@ -47,6 +47,7 @@ class Setting:
         clauses: that judge, in order.
         seed: of everything drawn by chance.
         factor: scales how long a client in a live run is given, > 0.
+        jobs: how many cases of a live run are played side by side, at least 1.
     """
 
     world: WorldName
@@ -54,6 +55,7 @@ class Setting:
     clauses: Sequence[Clause]
     seed: int
     factor: float = 1.0
+    jobs: int = 1
 
     @property
     def patience(self) -> float:
@@ -105,6 +107,7 @@ class _Run:
         self.setting = setting
         self.trace: Trace | None = None
         self.error: BaseException | None = None
+        self.stage: Stage | None = None
         self.log = ""
 
     async def play_in_time(self) -> None:
@@ -155,6 +158,7 @@ class _Run:
             rng=rng,
         )
         await subject.open(stage.client_says)
+        self.stage = stage
         stage.watch()
         try:
             await self.function(stage)
@@ -189,7 +193,16 @@ class _Run:
             duration=duration,
             log=self.log,
             trace=self.trace,
+            set_up=self._set_up(verdict, judgements, clauses),
         )
+
+    def _set_up(self, verdict: Verdict, judgements: Sequence[Judgement], clauses: Sequence[str]) -> bool:
+        """Whether the client never got as far as the case. A broken MUST that says why is a verdict like any other."""
+        if verdict is Verdict.FAIL and any(each.clause.level is Level.MUST for each in guilty_of(judgements, clauses)):
+            return False
+        if self.stage is None:
+            return isinstance(self.error, SubjectError)
+        return isinstance(self.error, Hung | NeverReady | Unavailable if self.stage.starting else Unavailable)
 
 
 def unsupported(id: str, case: Case, info: ClientInfo, clauses: Sequence[Clause]) -> CaseResult | None:

@@ -167,4 +167,7 @@ class BareSubject(Program):
             text = "the program ended with exit status 127: it does not support what is asked of it"
             self._fail(Unsupported(text, log=self.log))
         else:
-            self._fail(Crashed(crash_text(status), status=status, log=self.log))
+            text = crash_text(status)
+            if status == "exit 0":
+                text += "; it must stay in the foreground until its standard input ends, or SIGTERM comes"
+            self._fail(Crashed(text, status=status, log=self.log))

@@ -18,7 +18,7 @@ ATTEMPTS = 2
 
 
 # S22: 第一次正常连接后, 后面断开连接 会自动重连
-@case("CON-1", "CON-3", "HSK-2", "HSK-3", needs=("reconnect",), handlers=False)
+@case("CON-1", "CON-3", "HSK-2", "HSK-3", needs=("reconnect",), handlers=False, waits=BACK_WITHIN)
 async def test_a_client_comes_back_after_a_close(tmc_stage: Stage) -> None:
     """The service closes as it does when it is restarted, then has a message."""
     await tmc_stage.start()
@@ -27,7 +27,7 @@ async def test_a_client_comes_back_after_a_close(tmc_stage: Stage) -> None:
     await tmc_stage.until_answered(tmc_stage.produce())
 
 
-@case("CON-1", "CON-3", needs=("reconnect",), handlers=False)
+@case("CON-1", "CON-3", needs=("reconnect",), handlers=False, waits=BACK_WITHIN)
 async def test_a_client_comes_back_after_an_abort(tmc_stage: Stage) -> None:
     """The transport breaks without a word."""
     await tmc_stage.start()
@@ -37,7 +37,7 @@ async def test_a_client_comes_back_after_an_abort(tmc_stage: Stage) -> None:
 
 
 # Observed: no published client looks for signs of life from the service.
-@case("CON-1", needs=("reconnect",), handlers=False)
+@case("CON-1", needs=("reconnect",), handlers=False, waits=SILENCE_NOTICED + BACK_WITHIN)
 async def test_a_client_notices_that_its_connection_is_a_black_hole(tmc_stage: Stage) -> None:
     """Nothing comes any more, and nobody says so; a new connection would be sound."""
     await tmc_stage.start()
@@ -49,7 +49,7 @@ async def test_a_client_notices_that_its_connection_is_a_black_hole(tmc_stage: S
 
 
 # S22: 后面断开连接 会自动重连
-@case("CON-2", "CON-3", needs=("reconnect",), handlers=False)
+@case("CON-2", "CON-3", needs=("reconnect",), handlers=False, waits=OUTAGE + BACK_AFTER_OUTAGE)
 async def test_a_client_keeps_trying_through_an_outage(tmc_stage: Stage) -> None:
     """Nobody is there for a minute."""
     await tmc_stage.start()
@@ -58,7 +58,7 @@ async def test_a_client_keeps_trying_through_an_outage(tmc_stage: Stage) -> None
     await _comes_right(tmc_stage)
 
 
-@case("CON-2", "CON-3", needs=("reconnect",), handlers=False)
+@case("CON-2", "CON-3", needs=("reconnect",), handlers=False, waits=ATTEMPTS * BACK_WITHIN + BACK_AFTER_OUTAGE)
 async def test_a_client_outlasts_a_storm_of_resets(tmc_stage: Stage) -> None:
     """Every connection is reset as soon as it is there, until the client has tried some times."""
     await tmc_stage.start()
@@ -69,7 +69,7 @@ async def test_a_client_outlasts_a_storm_of_resets(tmc_stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 503])
-@case("CON-7", "CON-3", needs=("reconnect",), handlers=False)
+@case("CON-7", "CON-3", needs=("reconnect",), handlers=False, waits=BACK_WITHIN + BACK_AFTER_OUTAGE)
 async def test_a_refused_upgrade_is_tried_again(tmc_stage: Stage, status: int) -> None:
     """The service is restarted, and the gateway before it answers meanwhile."""
     await tmc_stage.start()

@@ -95,7 +95,7 @@ async def test_an_unknown_format_is_read_as_a_string(tmc_stage: Stage) -> None:
     await _one(tmc_stage, wire=oddities.unknown_format)
 
 
-@case("FRM-11", handlers=False)
+@case("FRM-11", handlers=False, waits=BACK_WITHIN)
 @pytest.mark.parametrize("name", oddities.MALFORMED)
 async def test_a_malformed_frame_is_survived(tmc_stage: Stage, name: str) -> None:
     """The client may reconnect, and then gets an ordinary message."""
@@ -105,7 +105,7 @@ async def test_a_malformed_frame_is_survived(tmc_stage: Stage, name: str) -> Non
     await _still_there(tmc_stage)
 
 
-@case("FRM-11", handlers=False)
+@case("FRM-11", handlers=False, waits=BACK_WITHIN)
 async def test_a_text_message_is_survived(tmc_stage: Stage) -> None:
     """TMC speaks binary; a text message means nothing."""
     await tmc_stage.start()
@@ -187,7 +187,7 @@ async def test_any_unknown_fields_in_any_order_are_ignored(tmc_stage: Stage) -> 
     await _many(tmc_stage, lambda: {"wire": drawn.with_unknown_fields(tmc_stage.rng)})
 
 
-@case("FRM-11", handlers=False)
+@case("FRM-11", handlers=False, waits=drawn.FEW * BACK_WITHIN)
 async def test_any_malformed_frame_is_survived(tmc_stage: Stage) -> None:
     """The client may reconnect after each, and then gets an ordinary message."""
     await tmc_stage.start()

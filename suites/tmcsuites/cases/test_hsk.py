@@ -21,7 +21,7 @@ async def test_a_client_connects_and_signs(tmc_stage: Stage) -> None:
     await tmc_stage.start()
 
 
-@case("HSK-8", "ACK-7", "ACK-10", "FRM-13", handlers=False)
+@case("HSK-8", "ACK-7", "ACK-10", "FRM-13", handlers=False, waits=PULL_INTERVAL)
 async def test_what_a_client_sends_carries_its_token(tmc_stage: Stage) -> None:
     """A few messages, so that there are confirms, and time for a pull."""
     await tmc_stage.start()
@@ -30,7 +30,7 @@ async def test_what_a_client_sends_carries_its_token(tmc_stage: Stage) -> None:
     await tmc_stage.until_event(_is_pull, within=PULL_INTERVAL + MARGIN)
 
 
-@case("HSK-8", needs=("reconnect",), handlers=False)
+@case("HSK-8", needs=("reconnect",), handlers=False, waits=BACK_WITHIN)
 async def test_a_token_that_was_replaced_is_not_used(tmc_stage: Stage) -> None:
     """The service restarts, has forgotten whom it gave which token, and gives out others."""
     await tmc_stage.start()
@@ -45,7 +45,7 @@ async def test_the_flag_of_a_connect_is_set(tmc_stage: Stage) -> None:
     await tmc_stage.start()
 
 
-@case("HSK-5", handlers=False)
+@case("HSK-5", handlers=False, waits=PULL_INTERVAL)
 async def test_an_answer_with_another_flag_is_not_taken(tmc_stage: Stage) -> None:
     """The CONNECTACK is good but answers another question."""
     tmc_stage.do(lambda service, now: service.script_connectacks(AckScript(flag=77_777)))
@@ -53,7 +53,7 @@ async def test_an_answer_with_another_flag_is_not_taken(tmc_stage: Stage) -> Non
 
 
 # S21: 连接失败时会抛出异常
-@case("HSK-6", "HSK-7", handlers=False)
+@case("HSK-6", "HSK-7", handlers=False, waits=PULL_INTERVAL)
 async def test_a_refused_first_connection_is_told(tmc_stage: Stage) -> None:
     """Code and phrase, as for a wrong sign."""
     refusal = AckScript(refuse=(25, "Invalid signature"))
@@ -61,7 +61,7 @@ async def test_a_refused_first_connection_is_told(tmc_stage: Stage) -> None:
     await _start_and_look_on(tmc_stage)
 
 
-@case("HSK-6", "HSK-7", handlers=False)
+@case("HSK-6", "HSK-7", handlers=False, waits=PULL_INTERVAL)
 async def test_a_refusal_by_phrase_alone_is_a_refusal(tmc_stage: Stage) -> None:
     """Legal in the reference implementation: an exception made from text alone has code 0."""
     refusal = AckScript(refuse=(0, "group is full"))
@@ -77,7 +77,7 @@ async def test_an_address_that_does_not_answer_is_told(tmc_stage: Stage) -> None
         await tmc_stage.wait(tmc_stage.patience)
 
 
-@case("HSK-9", "HSK-1", handlers=False)
+@case("HSK-9", "HSK-1", handlers=False, waits=CONNECTACK_PATIENCE)
 async def test_a_silent_handshake_is_given_up(tmc_stage: Stage) -> None:
     """The connection opens and the CONNECT is never answered."""
     tmc_stage.do(lambda service, now: service.script_connectacks(*[AckScript(silent=True)] * ALWAYS))
@@ -85,7 +85,7 @@ async def test_a_silent_handshake_is_given_up(tmc_stage: Stage) -> None:
     await tmc_stage.until(lambda: False, within=1)
 
 
-@case("HSK-10", handlers=False)
+@case("HSK-10", handlers=False, waits=PULL_INTERVAL)
 async def test_an_answer_without_token_is_no_success(tmc_stage: Stage) -> None:
     """Neither an error nor a token."""
     tmc_stage.do(lambda service, now: service.script_connectacks(AckScript(token=False)))

@@ -14,7 +14,7 @@ MANY = 100
 
 
 # S39, S42: 消息…保证至少一次
-@case("QUE-1", "QUE-2", "QUE-3", needs=("reconnect",))
+@case("QUE-1", "QUE-2", "QUE-3", needs=("reconnect",), waits=BACK_WITHIN)
 async def test_what_was_in_hand_when_the_connection_broke_is_not_lost(tmc_stage: Stage) -> None:
     """More messages than there are handlers; the transport breaks while most of them wait for one."""
     await tmc_stage.start()

@@ -143,6 +143,9 @@ class ConsoleReport:
             self._loose_ends(run, shown)
         elif run.exit_status is ExitStatus.NOTHING_RAN:
             self._print(line("No case was left to run by these filters."))
+        for each in run.complaints:
+            self._print(line((f"{each.trouble} known-failing entry:", "red"), f" {each.entry}"))
+            self._print(line(f"  {each.advice}"))
         for fault in run.faults:
             self._print(line(("Fault of the suite:", "magenta"), f" {fault}"))
         self._print(self._last_line(run))
@@ -162,8 +165,6 @@ class ConsoleReport:
         reasons = Counter(result.message for result in run.results if result.verdict is Verdict.UNSUPPORTED)
         for reason, count in reasons.most_common():
             self._print(line((f"UNSUPPORTED, {counted(count, 'case')}:", "dim"), f" {reason}"))
-        for entry in run.stale:
-            self._print(line(("Stale known-failing entry", "red"), f" (nothing needed it): {entry}"))
 
     def _last_line(self, run: RunFinished) -> Text:
         counts = Counter(result.verdict for result in run.results)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tmcspec import __version__, trace_file
+from tmcsuites.fingerprint import failures
 from tmcsuites.progress import CaseFinished, RunEvent, RunFinished, RunStarted
 from tmcsuites.verdict import CaseResult, Verdict
 
@@ -77,7 +78,8 @@ class ResultsReport:
                 }
                 for each in run.clauses
             ],
-            "stale_known_failing": [str(entry) for entry in run.stale],
+            "stale_known_failing": [str(each.entry) for each in run.complaints],
+            "known_failing_complaints": [str(each) for each in run.complaints],
             "faults": list(run.faults),
             "summary": {verdict.value: sum(result.verdict is verdict for result in run.results) for verdict in Verdict},
             "exit_status": int(run.exit_status),
@@ -102,6 +104,7 @@ def _case(result: CaseResult) -> dict[str, Any]:
         "expected": result.expected,
         "clauses": list(result.clauses),
         "broken": list(result.broken),
+        "fingerprints": [each for failure in failures(result) for each in failure.fingerprints],
         "duration_s": round(result.duration, 6),
         "message": result.message,
         "trace": trace_name(result) if result.trace is not None else None,
