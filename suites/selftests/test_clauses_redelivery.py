@@ -498,6 +498,18 @@ def test_on_the_wire_alone_silence_may_be_a_handler_that_fails_each_time(story: 
 
 
 @leaves_open("RDL-7")
+def test_a_repetition_whose_turn_does_not_come_while_others_are_handled_may_not_have_been_ignored(story: Story) -> None:
+    story.connect()
+    story.push(7)
+    story.wait(360)
+    story.push(5)
+    story.push(7)
+    story.wait(60)
+    story.received(5)
+    story.wait(10)
+
+
+@leaves_open("RDL-7")
 def test_repetitions_that_a_client_need_not_take(story: Story) -> None:
     story.connect()
     for id, told in ((1, HANG), (LONG, None)):

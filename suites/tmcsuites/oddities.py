@@ -82,6 +82,7 @@ RARE_FIELDS: dict[str, Field] = {
     "int16": int16("spec_int16", -258),
     "int32": int32("spec_int32", -70_000),
     "bytes": raw("spec_bytes", b"\x00\x01\xff"),
+    "no_bytes": raw("spec_bytes", b""),
 }
 
 #: Fields that nobody knows, two of them named like parts of the envelope.

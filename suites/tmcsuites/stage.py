@@ -42,7 +42,7 @@ from tmcspec.events import (
     HttpOut,
 )
 from tmcspec.instruction import Instruction, instruction
-from tmcspec.routing import Environment
+from tmcspec.routing import DEFAULT_GROUP, Environment
 from tmcspec.trace import Entry, Trace, World
 from tmcsuites.adapters.contract import (
     AdapterFault,
@@ -133,6 +133,7 @@ class Stage:
         self._next_id = FIRST_ID
         self._polled = False
         self._started = False
+        self._group = DEFAULT_GROUP
         self._woken = asyncio.Event()
         fake.recorder.listeners.append(self._listen)
 
@@ -195,7 +196,12 @@ class Stage:
         self.subject.died.add_done_callback(self._died)
 
     async def try_start(
-        self, *, within: float | None = None, url: str | None = None, mode: Mode = "push"
+        self,
+        *,
+        within: float | None = None,
+        url: str | None = None,
+        mode: Mode = "push",
+        group: str = DEFAULT_GROUP,
     ) -> Answer | None:
         """Starts the client, and tells how that ended; None when it did not end in time.
 
@@ -203,6 +209,7 @@ class Stage:
             within: seconds of client time; its patience by default.
             url: where it is sent; to the service by default.
             mode: whether it shall be pushed to over WebSocket, or poll the HTTP gateway.
+            group: whose messages it is told to take.
 
         Raises:
             Unsupported: it does not do so, and never said that it does.
@@ -210,9 +217,15 @@ class Stage:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + (within or self.patience)
+        self._group = group
         address = self.fake.url if url is None else url
         options = StartOptions(
-            url=address, gateway_url=self.fake.gateway_url, app_key=APP_KEY, app_secret=APP_SECRET, mode=mode
+            url=address,
+            gateway_url=self.fake.gateway_url,
+            app_key=APP_KEY,
+            app_secret=APP_SECRET,
+            group=group,
+            mode=mode,
         )
         try:
             async with asyncio.timeout_at(end):
@@ -238,7 +251,7 @@ class Stage:
             self.record(ClientStarted(client=CLIENT))
         return answer
 
-    async def start(self, mode: Mode = "push") -> None:
+    async def start(self, mode: Mode = "push", *, group: str = DEFAULT_GROUP) -> None:
         """Starts the client and waits until the service has accepted it: a CONNECT, or a request that consumes.
 
         Raises:
@@ -246,7 +259,7 @@ class Stage:
             SubjectError: it died, hangs, or broke the adapter contract.
         """
         self.starting = not self._started
-        answer = await self.try_start(within=self.start_patience, mode=mode)
+        answer = await self.try_start(within=self.start_patience, mode=mode, group=group)
         if answer is not None and answer.status == "raised":
             raise CannotStart(f"the client could not start: {answer.error}")
         accepted = (lambda: bool(self.connections())) if mode == "push" else lambda: self._polled
@@ -304,7 +317,7 @@ class Stage:
 
     def connections(self) -> tuple[str, ...]:
         """The accepted connections of the client."""
-        return self.do(lambda service, now: service.connections(APP_KEY))
+        return self.do(lambda service, now: service.connections(APP_KEY, self._group))
 
     def do(self, act: Callable[[Service, float], T]) -> T:
         """Calls `act` with the engine and service time, and does what comes of it."""

@@ -195,6 +195,7 @@ def repeated_delivery_is_taken(history: History) -> Iterator[Finding]:
                 history.misread(delivery.id) is None
                 and history.plain(delivery)
                 and (why := history.unanswered(delivery))
+                and not history.waited_its_turn(delivery)
             ):
                 yield broken(f"{delivery.id} came again and was ignored; {why}", delivery.pushed.entry)
 

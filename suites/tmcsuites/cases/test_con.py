@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tmcfakes.faults import Down, HalfOpen, RefuseUpgrade, ResetPeer
+from tmcfakes.faults import Down, HalfOpen, RefuseUpgrade, ResetPeer, SlowClose
 from tmcspec.clauses.connection import BACK_AFTER_OUTAGE, BACK_WITHIN, SILENCE_NOTICED
 from tmcspec.events import Attempted
 from tmcsuites.casebook import case
@@ -12,6 +12,9 @@ from tmcsuites.stage import MARGIN, Stage
 
 #: Seconds of an outage: a restart of the service, or of a router, takes about as long.
 OUTAGE = 60.0
+
+#: Seconds from a close to the end of its connection: longer than a client pauses between two pulls, if it is eager.
+LATE_END = 8.0
 
 #: Attempts in vain that a storm of resets lasts.
 ATTEMPTS = 2
@@ -32,6 +35,19 @@ async def test_a_client_comes_back_after_an_abort(tmc_stage: Stage) -> None:
     """The transport breaks without a word."""
     await tmc_stage.start()
     tmc_stage.do(lambda service, now: service.abort(now=now))
+    await tmc_stage.until_back(within=BACK_WITHIN)
+    await tmc_stage.until_answered(tmc_stage.produce())
+
+
+# Observed: the Node SDK pulls on, and dies of it.
+@case("CON-1", needs=("reconnect",), handlers=False)
+async def test_a_client_survives_that_a_closed_connection_ends_late(tmc_stage: Stage) -> None:
+    """The service has said that it closes, and the end of the TCP connection does not come for a while."""
+    await tmc_stage.start()
+    tmc_stage.inject(SlowClose(delay=LATE_END))
+    tmc_stage.do(lambda service, now: service.disconnect(now=now, code=1001, reason="restart"))
+    await tmc_stage.wait(LATE_END)
+    tmc_stage.heal()
     await tmc_stage.until_back(within=BACK_WITHIN)
     await tmc_stage.until_answered(tmc_stage.produce())
 

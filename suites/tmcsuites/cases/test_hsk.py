@@ -9,16 +9,27 @@ from tmcspec.events import Event, FrameIn
 from tmcspec.messages import MessageError, PullRequest, from_client
 from tmcspec.timing import CONNECTACK_PATIENCE, PULL_INTERVAL
 from tmcsuites.casebook import case
-from tmcsuites.stage import MARGIN, Stage
+from tmcsuites.stage import APP_KEY, MARGIN, Stage
 
 #: More often than any client asks in a case.
 ALWAYS = 100_000
+
+#: The name of a group, as long as one may be.
+LONG_NAME = "大促订单处理" * 5 + "备用"
 
 
 @case("HSK-1", "HSK-2", "HSK-3", "HSK-4", "FRM-13", "HSK-11", handlers=False)
 async def test_a_client_connects_and_signs(tmc_stage: Stage) -> None:
     """The plain handshake of a client that is configured rightly."""
     await tmc_stage.start()
+
+
+# The page of taobao.tmc.group.add: at most 32 characters.
+@case("HSK-3", "HSK-2", "FRM-13", handlers=False)
+async def test_a_group_may_have_a_long_chinese_name(tmc_stage: Stage) -> None:
+    """As long as any, so that it has three times as many bytes as characters."""
+    tmc_stage.operate(lambda console: console.create_group(APP_KEY, LONG_NAME))
+    await tmc_stage.start(group=LONG_NAME)
 
 
 @case("HSK-8", "ACK-7", "ACK-10", "FRM-13", handlers=False, waits=PULL_INTERVAL)
@@ -37,6 +48,8 @@ async def test_a_token_that_was_replaced_is_not_used(tmc_stage: Stage) -> None:
     tmc_stage.fake.inject(Schedule(faults=(Restart(duration=1.0),)))
     await tmc_stage.until_back(within=BACK_WITHIN)
     await tmc_stage.until_answered(tmc_stage.produce())
+    # A confirm may carry the new token, and a timer that was set up on the first connection still the old one.
+    await tmc_stage.until_event(_is_pull, within=PULL_INTERVAL + MARGIN)
 
 
 @case("HSK-5", handlers=False)

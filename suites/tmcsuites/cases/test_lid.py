@@ -17,6 +17,7 @@ EXACT = {
     "production_size": 4160600490938325004,
     "largest": 2**63 - 1,
     "negative": -5,
+    "minus_one": -1,
     "smallest": -(2**63),
     "above_int32": 2**31 + 7,
     "above_int8": 200,
