@@ -14,6 +14,7 @@ from tmcspec.clauses.hindrance import HALF_OPEN, REFUSED_UPGRADE
 from tmcspec.clauses.history import History
 from tmcspec.clauses.starting import told_of
 from tmcspec.events import Accepted, Attempted, ClientDied, ClientStopped, Fault, Healed
+from tmcspec.messages import Connect
 from tmcspec.timing import CONNECTACK_PATIENCE
 from tmcspec.trace import Entry
 
@@ -102,6 +103,35 @@ def attempts_are_apart(history: History) -> Iterator[Finding]:
                 yield broken(f"{gap:.3f} s between two attempts", before, after)
             else:
                 yield held(before, after)
+
+
+@clause(
+    "CON-4",
+    Level.SHOULD,
+    Binds.CLIENT,
+    "Each reconnection is a CONNECT of its own: with a timestamp, and so a sign, that was not sent before.",
+    source="observed: every published client takes the time anew and signs it",
+)
+def every_reconnection_is_signed_anew(history: History) -> Iterator[Finding]:
+    """A CONNECT that is sent again is one that anybody could send again who has seen it once, and a service that looks
+    at the age of a timestamp refuses it some day; then the client is away for good. The trace holds no signs, but a
+    sign is made of the timestamp (HSK-3). Clients that begin in the same moment may well have the same one.
+    """
+    sent: dict[tuple[str | None, str], Entry] = {}
+    begun: set[str | None] = set()
+    for name, conversation in history.conversations.items():
+        client = history.fleet.owner(name)
+        first = conversation.handshakes[0].connect if conversation.handshakes else None
+        text = first.message.timestamp if first and isinstance(first.message, Connect) else None
+        # A very long one is masked, like a sign. One that is missing is the matter of HSK-2.
+        if first is None or not text or "*" in text or (client is None and history.fleet.several):
+            continue
+        before = sent.setdefault((client, text), first.entry)
+        if before is first.entry and client in begun:
+            yield held(first.entry)
+        elif before is not first.entry and history.between(before, first.entry) >= ATTEMPT_GAP - EARLY:
+            yield broken(f"CONNECT has the timestamp {text} of an earlier one", before, first.entry)
+        begun.add(client)
 
 
 @clause(

@@ -36,6 +36,17 @@ async def test_a_client_comes_back_after_an_abort(tmc_stage: Stage) -> None:
     await tmc_stage.until_answered(tmc_stage.produce())
 
 
+# Observed: every published client signs each CONNECT anew.
+@case("CON-4", needs=("reconnect",), handlers=False)
+async def test_a_client_connects_anew_each_time(tmc_stage: Stage) -> None:
+    """The service closes three times."""
+    await tmc_stage.start()
+    for _ in range(3):
+        tmc_stage.do(lambda service, now: service.disconnect(now=now, code=1001, reason="restart"))
+        await tmc_stage.until_back(within=BACK_WITHIN)
+    await tmc_stage.until_answered(tmc_stage.produce())
+
+
 # Observed: no published client looks for signs of life from the service.
 @case("CON-1", needs=("reconnect",), handlers=False)
 async def test_a_client_notices_that_its_connection_is_a_black_hole(tmc_stage: Stage) -> None:

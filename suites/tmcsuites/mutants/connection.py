@@ -6,7 +6,8 @@ from typing import Any
 
 from websockets.exceptions import InvalidStatus
 
-from tmcspec.client import Backoff, ConnectFailed, TmcClient
+from tmcspec.client import Backoff, ConnectFailed, Core, TmcClient
+from tmcspec.messages import Connect
 from tmcsuites.mutants.base import Catalogue
 
 MUTANTS = Catalogue()
@@ -50,6 +51,15 @@ class GivesUpInAnOutage(TmcClient):
         if self.in_vain == ATTEMPTS:
             raise error
         return error
+
+
+@mutant("repeats-its-first-connect", "CON-4")
+class RepeatsItsFirstConnect(Core):
+    """Sends the timestamp and the sign of its first CONNECT again whenever it connects."""
+
+    def connect(self, timestamp: str, intranet_ip: str) -> Connect:
+        self.made_at = getattr(self, "made_at", timestamp)
+        return super().connect(self.made_at, intranet_ip)
 
 
 @mutant("takes-a-refused-upgrade-for-the-end", "CON-7")
