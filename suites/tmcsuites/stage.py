@@ -270,6 +270,21 @@ class Stage:
         )
         return answer
 
+    async def stop(self) -> None:
+        """The application stops the client gracefully; it may be started again when it has left.
+
+        Raises:
+            SubjectError: it died, hangs, or broke the adapter contract.
+        """
+        self.check()
+        self.record(ClientStopped(client=CLIENT))
+        answer = await self.subject.stop()
+        if answer.status == "unsupported":
+            raise AdapterFault(
+                "the adapter declares 'graceful_stop' and answers 'unsupported' to 'stop'", log=self.subject.log
+            )
+        await self.until(lambda: not self.connections())
+
     async def finish(self) -> None:
         """Ends the case: the client is stopped, and the trace says when. Raises SubjectError as `try_start`."""
         self.check()

@@ -13,6 +13,7 @@ from tmcspec.clauses.conversation import Conversation
 from tmcspec.clauses.hindrance import HALF_OPEN, REFUSED_UPGRADE
 from tmcspec.clauses.history import History
 from tmcspec.clauses.starting import told_of
+from tmcspec.clauses.stopping import findings_of_stops
 from tmcspec.events import Accepted, Attempted, ClientDied, ClientStopped, Fault, Healed
 from tmcspec.messages import Connect
 from tmcspec.timing import CONNECTACK_PATIENCE
@@ -132,6 +133,24 @@ def every_reconnection_is_signed_anew(history: History) -> Iterator[Finding]:
         elif before is not first.entry and history.between(before, first.entry) >= ATTEMPT_GAP - EARLY:
             yield broken(f"CONNECT has the timestamp {text} of an earlier one", before, first.entry)
         begun.add(client)
+
+
+@clause(
+    "CON-6",
+    Level.MUST,
+    Binds.CLIENT,
+    "A graceful stop neither confirms what was not handled nor loses what was: what a handler has done before the "
+    "client leaves is confirmed before.",
+    source="S24, S73; observed: official Java closes without waiting, and the confirms of its running handlers fail",
+    needs_handlers=True,
+    capability="graceful_stop",
+)
+def stop_is_graceful(history: History) -> Iterator[Finding]:
+    """Applications are deployed every day. What is confirmed on the way out and was not handled is lost for good, and
+    what was handled and not confirmed is handled once more, six minutes later. How long a client waits for handlers
+    that are at work is its own affair: what it gives up comes again.
+    """
+    yield from findings_of_stops(history)
 
 
 @clause(

@@ -6,7 +6,8 @@ import pytest
 
 from tmcfakes.faults import Down, HalfOpen, RefuseUpgrade, ResetPeer
 from tmcspec.clauses.connection import BACK_AFTER_OUTAGE, BACK_WITHIN, SILENCE_NOTICED
-from tmcspec.events import Attempted
+from tmcspec.events import Attempted, Received
+from tmcspec.instruction import Instruction
 from tmcsuites.casebook import case
 from tmcsuites.stage import MARGIN, Stage
 
@@ -98,6 +99,34 @@ async def test_a_refused_upgrade_is_told_at_first(tmc_stage: Stage) -> None:
     answer = await tmc_stage.try_start()
     if answer is None or answer.status != "raised":
         await tmc_stage.wait(tmc_stage.patience + MARGIN)
+
+
+# Observed: official Java closes without waiting, and the confirms of its running handlers fail.
+@case("CON-6", needs=("graceful_stop",))
+async def test_a_stop_confirms_what_is_done_and_nothing_else(tmc_stage: Stage) -> None:
+    """One handler will be done soon, one later, and one takes longer than anybody waits; then the client comes back."""
+    await tmc_stage.start()
+    messages = [tmc_stage.produce(told=Instruction(delay_ms=delay)) for delay in (200, 800, 3000)]
+    await _stopped_and_started_again(tmc_stage, messages)
+
+
+@pytest.mark.parametrize("count", [1, 8, 100])
+@case("CON-6", needs=("graceful_stop",))
+async def test_a_stop_confirms_nothing_that_waits_for_a_handler(tmc_stage: Stage, count: int) -> None:
+    """There may be more messages than handlers."""
+    await tmc_stage.start()
+    messages = [tmc_stage.produce(told=Instruction(delay_ms=300)) for _ in range(count)]
+    await _stopped_and_started_again(tmc_stage, messages)
+
+
+async def _stopped_and_started_again(stage: Stage, messages: list[int]) -> None:
+    """Handlers are at work when it is stopped. What was not confirmed comes again, six minutes later."""
+    await stage.until_event(lambda event: isinstance(event, Received))
+    await stage.wait(0.1)
+    await stage.stop()
+    await stage.pass_time(361)
+    await stage.start()
+    await stage.until_answered(*messages)
 
 
 async def _comes_right(stage: Stage) -> None:
