@@ -458,6 +458,15 @@ class ClientPublished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientStarting(Event):
+    """The application starts the client, and tells it which group to consume."""
+
+    word = "client_starting"
+    client: str
+    group: str = DEFAULT_GROUP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientStarted(Event):
     """The application was told that the client is connected."""
 

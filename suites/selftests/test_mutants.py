@@ -17,6 +17,7 @@ from tmcsuites.mutants import (
     acknowledgement,
     connection,
     frames,
+    groups,
     handshake,
     longid,
     polling,
@@ -123,7 +124,18 @@ def test_every_must_that_binds_the_client_names_the_defect_of_a_mutant() -> None
 
 
 def test_no_two_mutants_share_a_name() -> None:
-    catalogues = (handshake, frames, acknowledgement, redelivery, longid, connection, publishing, polling, wholequeue)
+    catalogues = (
+        handshake,
+        frames,
+        acknowledgement,
+        redelivery,
+        groups,
+        longid,
+        connection,
+        publishing,
+        polling,
+        wholequeue,
+    )
     assert len(MUTANTS) == sum(len(each.MUTANTS) for each in catalogues)
 
 

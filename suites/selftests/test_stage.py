@@ -19,6 +19,7 @@ from tmcspec.events import (
     ClientDied,
     ClientError,
     ClientStarted,
+    ClientStarting,
     ClientStopped,
     Confirmed,
     Event,
@@ -442,7 +443,11 @@ def test_an_address_where_nobody_listens_refuses_in_both_worlds() -> None:
             answer = await stage.try_start(url=url)
         assert answer is not None
         assert answer.status == "raised"
-        assert [type(event) for event in (entry.event for entry in stage.entries())] == [Fault, ClientError]
+        assert [type(event) for event in (entry.event for entry in stage.entries())] == [
+            Fault,
+            ClientStarting,
+            ClientError,
+        ]
 
     on_stage(play)
 

@@ -34,6 +34,7 @@ from tmcspec.events import (
     ClientError,
     ClientPublished,
     ClientStarted,
+    ClientStarting,
     ClientStopped,
     Confirmed,
     Event,
@@ -42,7 +43,7 @@ from tmcspec.events import (
     HttpOut,
 )
 from tmcspec.instruction import Instruction, instruction
-from tmcspec.routing import Environment
+from tmcspec.routing import DEFAULT_GROUP, Environment
 from tmcspec.trace import Entry, Trace, World
 from tmcsuites.adapters.contract import (
     AdapterFault,
@@ -154,6 +155,7 @@ class Stage:
         try:
             for name, other in others.items():
                 await other.open(functools.partial(self._reported, name))
+                self.record(ClientStarting(client=name))
                 answer = await other.start(options)
                 if answer.status != "result":
                     raise RuntimeError(f"{name} could not connect: {answer.error}")
@@ -187,7 +189,12 @@ class Stage:
         self.subject.died.add_done_callback(self._died)
 
     async def try_start(
-        self, *, within: float | None = None, url: str | None = None, mode: Mode = "push"
+        self,
+        *,
+        within: float | None = None,
+        url: str | None = None,
+        mode: Mode = "push",
+        group: str = DEFAULT_GROUP,
     ) -> Answer | None:
         """Starts the client, and tells how that ended; None when it did not end in time.
 
@@ -195,6 +202,7 @@ class Stage:
             within: seconds of client time; its patience by default.
             url: where it is sent; to the service by default.
             mode: whether it shall be pushed to over WebSocket, or poll the HTTP gateway.
+            group: what it shall consume.
 
         Raises:
             Unsupported: it does not do so, and never said that it does.
@@ -204,8 +212,14 @@ class Stage:
         end = loop.time() + (within or self.patience)
         address = self.fake.url if url is None else url
         options = StartOptions(
-            url=address, gateway_url=self.fake.gateway_url, app_key=APP_KEY, app_secret=APP_SECRET, mode=mode
+            url=address,
+            gateway_url=self.fake.gateway_url,
+            app_key=APP_KEY,
+            app_secret=APP_SECRET,
+            group=group,
+            mode=mode,
         )
+        self.record(ClientStarting(client=CLIENT, group=group))
         try:
             async with asyncio.timeout_at(end):
                 answer = await self.subject.start(options)
@@ -230,14 +244,14 @@ class Stage:
             self.record(ClientStarted(client=CLIENT))
         return answer
 
-    async def start(self, mode: Mode = "push") -> None:
+    async def start(self, mode: Mode = "push", *, group: str = DEFAULT_GROUP) -> None:
         """Starts the client and waits until the service has accepted it: a CONNECT, or a request that consumes.
 
         Raises:
             NeverReady: it was not accepted, or said that it could not start.
             SubjectError: it died, hangs, or broke the adapter contract.
         """
-        answer = await self.try_start(within=self.start_patience, mode=mode)
+        answer = await self.try_start(within=self.start_patience, mode=mode, group=group)
         if answer is not None and answer.status == "raised":
             raise CannotStart(f"the client could not start: {answer.error}")
         accepted = (lambda: bool(self.connections())) if mode == "push" else lambda: self._polled
@@ -308,8 +322,13 @@ class Stage:
             yield f"ws://127.0.0.1:{bound.getsockname()[1]}/"
 
     def connections(self) -> tuple[str, ...]:
-        """The accepted connections of the client."""
-        return self.do(lambda service, now: service.connections(APP_KEY))
+        """The accepted connections of the client, whatever group they consume."""
+
+        def ask(service: Service, now: float) -> tuple[str, ...]:
+            groups = service.directory.app(APP_KEY).groups
+            return tuple(name for group in groups for name in service.connections(APP_KEY, group))
+
+        return self.do(ask)
 
     def do(self, act: Callable[[Service, float], T]) -> T:
         """Calls `act` with the engine and service time, and does what comes of it."""
