@@ -45,6 +45,7 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("takes-a-refusal-by-phrase-for-success", "HSK-8"): NO_TOKEN,
     ("connects-without-a-token", "HSK-8"): NO_TOKEN,
     ("loses-its-place-at-bytes", "FRM-5"): "gzip content is bytes",
+    ("reads-int64-unsigned", "FRM-3"): "it shows `dataid` without its sign, in whatever format that came",
     ("never-confirms", "FRM-6"): "the clause asks for a confirm",
     ("never-confirms", "FRM-11"): "the clause asks for a confirm",
     ("never-confirms", "QUE-1"): "what is never confirmed never leaves the queue",
