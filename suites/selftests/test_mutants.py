@@ -16,6 +16,7 @@ from tmcsuites.mutants import (
     MUTANTS,
     acknowledgement,
     connection,
+    duplicates,
     frames,
     groups,
     handshake,
@@ -136,6 +137,7 @@ def test_no_two_mutants_share_a_name() -> None:
         publishing,
         polling,
         wholequeue,
+        duplicates,
     )
     assert len(MUTANTS) == sum(len(each.MUTANTS) for each in catalogues)
 

@@ -195,6 +195,7 @@ class Stage:
         url: str | None = None,
         mode: Mode = "push",
         group: str = DEFAULT_GROUP,
+        dedupe: tuple[str, ...] = (),
     ) -> Answer | None:
         """Starts the client, and tells how that ended; None when it did not end in time.
 
@@ -203,6 +204,8 @@ class Stage:
             url: where it is sent; to the service by default.
             mode: whether it shall be pushed to over WebSocket, or poll the HTTP gateway.
             group: what it shall consume.
+            dedupe: members of the content by which messages of one topic are told apart; of which it shall handle each
+                once.
 
         Raises:
             Unsupported: it does not do so, and never said that it does.
@@ -218,8 +221,9 @@ class Stage:
             app_secret=APP_SECRET,
             group=group,
             mode=mode,
+            options={"dedupe": list(dedupe)} if dedupe else {},
         )
-        self.record(ClientStarting(client=CLIENT, group=group))
+        self.record(ClientStarting(client=CLIENT, group=group, dedupe=dedupe))
         try:
             async with asyncio.timeout_at(end):
                 answer = await self.subject.start(options)
@@ -244,14 +248,14 @@ class Stage:
             self.record(ClientStarted(client=CLIENT))
         return answer
 
-    async def start(self, mode: Mode = "push", *, group: str = DEFAULT_GROUP) -> None:
+    async def start(self, mode: Mode = "push", *, group: str = DEFAULT_GROUP, dedupe: tuple[str, ...] = ()) -> None:
         """Starts the client and waits until the service has accepted it: a CONNECT, or a request that consumes.
 
         Raises:
             NeverReady: it was not accepted, or said that it could not start.
             SubjectError: it died, hangs, or broke the adapter contract.
         """
-        answer = await self.try_start(within=self.start_patience, mode=mode, group=group)
+        answer = await self.try_start(within=self.start_patience, mode=mode, group=group, dedupe=dedupe)
         if answer is not None and answer.status == "raised":
             raise CannotStart(f"the client could not start: {answer.error}")
         accepted = (lambda: bool(self.connections())) if mode == "push" else lambda: self._polled

@@ -13,6 +13,7 @@ from __future__ import annotations
 from tmcsuites.mutants import (
     acknowledgement,
     connection,
+    duplicates,
     frames,
     groups,
     handshake,
@@ -36,6 +37,7 @@ MUTANTS: dict[str, Mutant] = {
     **publishing.MUTANTS,
     **polling.MUTANTS,
     **wholequeue.MUTANTS,
+    **duplicates.MUTANTS,
 }
 
 __all__ = ["MUTANTS", "Mutant"]
