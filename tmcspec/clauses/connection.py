@@ -14,6 +14,7 @@ from tmcspec.clauses.hindrance import HALF_OPEN, REFUSED_UPGRADE
 from tmcspec.clauses.history import History
 from tmcspec.clauses.starting import told_of
 from tmcspec.clauses.stopping import findings_of_stops
+from tmcspec.clauses.websocket import SIGN_WITHIN, Sockets
 from tmcspec.events import Accepted, Attempted, ClientDied, ClientStopped, Fault, Healed
 from tmcspec.messages import Connect
 from tmcspec.timing import CONNECTACK_PATIENCE
@@ -133,6 +134,24 @@ def every_reconnection_is_signed_anew(history: History) -> Iterator[Finding]:
         elif before is not first.entry and history.between(before, first.entry) >= ATTEMPT_GAP - EARLY:
             yield broken(f"CONNECT has the timestamp {text} of an earlier one", before, first.entry)
         begun.add(client)
+
+
+@clause(
+    "CON-5",
+    Level.INFO,
+    Binds.CLIENT,
+    f"A PING is answered with one PONG, and a client is not silent for more than {SIGN_WITHIN:.0f} s: it pulls, or "
+    "sends a PING.",
+    source="RFC 6455; observed: official Java closes upon a PING, tmc.js and the Node SDK answer twice; pulls every "
+    "5 s (Node) to 50 s (tmcpy), PINGs every 45 s (Java, C#) or 55 s (PHP)",
+)
+def signs_of_life_are_given(history: History) -> Iterator[Finding]:
+    """Production neither sends PINGs nor answers any, as far as anybody saw, so this counts and accuses nobody. A proxy
+    between them may think otherwise.
+    """
+    sockets = Sockets(history)
+    yield from sockets.pings()
+    yield from sockets.signs()
 
 
 @clause(

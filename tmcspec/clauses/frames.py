@@ -14,6 +14,7 @@ from tmcspec.clauses.content import same_content
 from tmcspec.clauses.deliveries import Answer, Delivery
 from tmcspec.clauses.history import History
 from tmcspec.clauses.timeline import At
+from tmcspec.clauses.websocket import Sockets
 from tmcspec.events import FrameOut, WsOut
 from tmcspec.frame import FrameError, ValueType, decode
 from tmcspec.ids import misreadings
@@ -371,6 +372,22 @@ def trailing_bytes_are_ignored(history: History) -> Iterator[Finding]:
 def fragments_are_joined(history: History) -> Iterator[Finding]:
     """Production never fragments, as far as anybody saw; a proxy in between may."""
     yield from _each(history, lambda delivery, push: delivery.out is not None and delivery.out.event.fragments > 1)
+
+
+@clause(
+    "FRM-16",
+    Level.INFO,
+    Binds.CLIENT,
+    "Beside TMC frames a client sends PINGs, PONGs for the PINGs that it got, and a Close of at most 125 bytes with a "
+    "code that is defined.",
+    source="RFC 6455; observed: official Java closes with the whole text of an exception, with its own Close unmasked",
+)
+def control_frames_are_ordinary(history: History) -> Iterator[Finding]:
+    """Counts, and accuses nobody: the service has lived with all of it for a decade. Two things that clients do do not
+    show. The compression that tmc.js and the Node SDK offer is never agreed to, since the official Java client ends a
+    connection at the first reserved bit; and a frame without a mask ends a connection, unless it is a Close.
+    """
+    yield from Sockets(history).control_frames()
 
 
 def _malformed(history: History, entry: Entry) -> bool:

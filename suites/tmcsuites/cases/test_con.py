@@ -6,8 +6,10 @@ import pytest
 
 from tmcfakes.faults import Down, HalfOpen, RefuseUpgrade, ResetPeer
 from tmcspec.clauses.connection import BACK_AFTER_OUTAGE, BACK_WITHIN, SILENCE_NOTICED
+from tmcspec.clauses.websocket import PONG_WITHIN
 from tmcspec.events import Attempted, Received
 from tmcspec.instruction import Instruction
+from tmcspec.timing import PULL_INTERVAL
 from tmcsuites.casebook import case
 from tmcsuites.stage import MARGIN, Stage
 
@@ -99,6 +101,16 @@ async def test_a_refused_upgrade_is_told_at_first(tmc_stage: Stage) -> None:
     answer = await tmc_stage.try_start()
     if answer is None or answer.status != "raised":
         await tmc_stage.wait(tmc_stage.patience + MARGIN)
+
+
+# Observed: official Java closes upon a PING, tmc.js and the Node SDK answer it twice.
+@case("CON-5", "FRM-16", handlers=False)
+async def test_a_client_shows_signs_of_life(tmc_stage: Stage) -> None:
+    """It may pull, and is sent a PING."""
+    await tmc_stage.start()
+    await tmc_stage.wait(PULL_INTERVAL)
+    tmc_stage.do(lambda service, now: service.inject(b"alive?", now=now, opcode="ping", kind="ping"))
+    await tmc_stage.wait(PONG_WITHIN + MARGIN)
 
 
 # Observed: official Java closes without waiting, and the confirms of its running handlers fail.
