@@ -71,7 +71,9 @@ def test_what_is_still_to_come_or_on_no_accepted_connection_counts_for_nothing(s
     story.connects()
     story.wait(100)
     story.pull()
-    story.connect()
+    story.connects()
+    story.pings()
+    story.accepts()
     is_pinged(story)
     story.wait(9)
 
