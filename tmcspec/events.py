@@ -458,6 +458,18 @@ class ClientPublished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientStarting(Event):
+    """The application starts the client, and tells it which group to consume, and of which members of the content a
+    business key is made; of none when the client is to handle whatever comes.
+    """
+
+    word = "client_starting"
+    client: str
+    group: str = DEFAULT_GROUP
+    dedupe: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientStarted(Event):
     """The application was told that the client is connected."""
 

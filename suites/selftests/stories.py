@@ -26,6 +26,7 @@ from tmcspec.events import (
     ClientError,
     ClientPublished,
     ClientStarted,
+    ClientStarting,
     ClientStopped,
     Closed,
     Confirmed,
@@ -538,6 +539,10 @@ class Story:
     ) -> Entry:
         """The application is told how a publish ended: well, or with an error."""
         return self.record(ClientPublished(client=client, topic=topic, content=content, ok=error is None, error=error))
+
+    def starting(self, group: str = GROUP, *, client: str = CLIENT, dedupe: tuple[str, ...] = ()) -> Entry:
+        """The application starts the client, and tells it this group, and of what a business key is made."""
+        return self.record(ClientStarting(client=client, group=group, dedupe=dedupe))
 
     def started(self, *, client: str = CLIENT) -> Entry:
         return self.record(ClientStarted(client=client))

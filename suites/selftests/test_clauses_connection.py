@@ -217,6 +217,69 @@ def test_attempts_of_the_application_are_its_own(story: Story) -> None:
     story.open()
 
 
+# CON-4: anew
+
+
+@passes("CON-4", times=2)
+def test_a_client_that_signs_the_present_each_time(story: Story) -> None:
+    for _ in range(3):
+        story.connect()
+        story.close("service")
+        story.wait(10)
+
+
+@violates("CON-4", "CONNECT has the timestamp 1767225600000 of an earlier one", times=2)
+def test_a_client_that_sends_its_first_connect_again(story: Story) -> Evidence:
+    first = story.connect()
+    story.close("service")
+    story.wait(10)
+    story.connect()
+    story.close("service")
+    story.wait(10)
+    return first, story.connects(timestamp="1767225600000")
+
+
+@leaves_open("CON-4")
+def test_a_first_connect_repeats_none_whoever_else_sent_one(story: Story) -> None:
+    story.connect(client="a")
+    story.wait(10)
+    story.connects(timestamp="1767225600000", client="b")
+    story.wait(10)
+    story.connects_again(timestamp="1767225600000")
+
+
+@leaves_open("CON-4")
+def test_whose_a_repeated_connect_is_cannot_be_told_of_several_clients(story: Story) -> None:
+    story.started(client="a")
+    story.started(client="b")
+    story.connect()
+    story.wait(10)
+    story.connects(timestamp="1767225600000")
+
+
+@leaves_open("CON-4")
+def test_a_timestamp_that_does_not_show_may_be_a_new_one(story: Story) -> None:
+    for stamp in ("", 20 * "7", 20 * "7", ""):
+        story.connects(timestamp=stamp)
+        story.wait(10)
+    story.open()
+    story.open()
+    story.says(b"garbage")
+
+
+@leaves_open("CON-4")
+def test_what_connects_in_the_same_moment_has_the_same_time(story: Story) -> None:
+    story.connect()
+    story.connect()
+
+
+@leaves_open("CON-4", client_clock=False)
+def test_where_the_present_stands_still_every_timestamp_is_the_same(story: Story) -> None:
+    for _ in range(2):
+        story.connects(timestamp="1767225600000")
+        story.wait(10)
+
+
 # Faults and fleets
 
 

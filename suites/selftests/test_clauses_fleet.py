@@ -5,16 +5,16 @@ from __future__ import annotations
 from proofs import judged
 from stories import Story
 
-from tmcspec.clauses import Binds, judge_trace
+from tmcspec.clauses import Binds, Level, judge_trace
 from tmcspec.clauses.history import History
 from tmcspec.events import Opened
 from tmcspec.instruction import Instruction
 
 
 def accused(story: Story) -> list[str]:
-    """The clauses that a client breaks."""
+    """The clauses that a client breaks; those that only count accuse nobody."""
     found = [judgement.clause for judgement in judge_trace(story.trace()) if judgement.violations]
-    return [clause.id for clause in found if clause.binds is Binds.CLIENT]
+    return [clause.id for clause in found if clause.binds is Binds.CLIENT and clause.level is not Level.INFO]
 
 
 def two() -> Story:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from odd_frames import CHINESE, gzip, trailing_bytes, unreadable
+from odd_frames import CHINESE, gzip, trailing_bytes, unreadable, with_field
 from proofs import Evidence, leaves_open, passes, violates
 from stories import Story
 
 from tmcspec.clauses.content import same_content
-from tmcspec.frame import encode, void
+from tmcspec.frame import byte, encode, int16, int32, void
 
 LARGE = '{"text": "' + "x" * 100_000 + '"}'
 
@@ -50,6 +50,46 @@ def test_a_data_id_of_a_message_that_cannot_be_told_from_its_neighbour_is_not_ju
     story.push(2**53, data_id=-5)
     story.push(2**53 + 1, data_id=-6)
     story.received(2**53, data_id=-6)
+
+
+@leaves_open("FRM-2")
+def test_a_smaller_data_id_is_the_business_of_another_clause(story: Story) -> None:
+    story.connect()
+    story.push(7, wire=with_field(int32("dataid", -5)))
+    story.received(7, data_id=2**32 - 5)
+
+
+# FRM-3: smaller integers
+
+
+@passes("FRM-3", times=3)
+def test_a_small_data_id_that_keeps_its_sign(story: Story) -> None:
+    story.connect()
+    for id, make in ((7, byte), (8, int16), (9, int32)):
+        story.push(id, wire=with_field(make("dataid", -5)))
+        story.received(id, data_id=-5)
+
+
+@violates("FRM-3", "dataid -5 reached the handler as 251")
+def test_a_byte_without_its_sign(story: Story) -> Evidence:
+    story.connect()
+    pushed = story.push(7, wire=with_field(byte("dataid", -5)))
+    return pushed, story.received(7, data_id=251)
+
+
+@leaves_open("FRM-3")
+def test_what_has_no_sign_or_is_long_or_not_shown_tells_nothing_of_small_integers(story: Story) -> None:
+    story.connect()
+    story.push(7, wire=with_field(int32("dataid", 5)))
+    story.received(7, data_id=5)
+    story.push(8, data_id=-5)
+    story.received(8, data_id=2**64 - 5)
+    story.push(9, wire=with_field(int32("dataid", -5)))
+    story.received(9)
+    story.push(10, wire=with_field(void("dataid")))
+    story.received(10, data_id=0)
+    story.push(11)
+    story.received(11, data_id=0)
 
 
 # FRM-4: Date

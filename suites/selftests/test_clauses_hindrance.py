@@ -6,7 +6,7 @@ import pytest
 from proofs import judged
 from stories import APP, CONSUME, EPOCH_MS, GROUP, TOKEN, TOPIC, Story
 
-from tmcspec.clauses import Binds, judge_trace
+from tmcspec.clauses import Binds, Level, judge_trace
 from tmcspec.clauses.hindrance import HINDERING
 from tmcspec.clauses.history import History
 from tmcspec.events import Id, Pushed, Signed
@@ -17,9 +17,9 @@ from tmcspec.trace import Entry
 
 
 def accused(story: Story) -> list[str]:
-    """The clauses that a client breaks."""
+    """The clauses that a client breaks; those that only count accuse nobody."""
     found = [judgement.clause for judgement in judge_trace(story.trace()) if judgement.violations]
-    return [clause.id for clause in found if clause.binds is Binds.CLIENT]
+    return [clause.id for clause in found if clause.binds is Binds.CLIENT and clause.level is not Level.INFO]
 
 
 def hindered(story: Story, moment: Entry, *, on: str | None = None, client: str | None = None) -> bool:

@@ -16,7 +16,9 @@ from tmcsuites.mutants import (
     MUTANTS,
     acknowledgement,
     connection,
+    duplicates,
     frames,
+    groups,
     handshake,
     longid,
     polling,
@@ -44,6 +46,7 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("takes-a-refusal-by-phrase-for-success", "HSK-8"): NO_TOKEN,
     ("connects-without-a-token", "HSK-8"): NO_TOKEN,
     ("loses-its-place-at-bytes", "FRM-5"): "gzip content is bytes",
+    ("reads-int64-unsigned", "FRM-3"): "it shows `dataid` without its sign, in whatever format that came",
     ("never-confirms", "FRM-6"): "the clause asks for a confirm",
     ("never-confirms", "FRM-11"): "the clause asks for a confirm",
     ("never-confirms", "QUE-1"): "what is never confirmed never leaves the queue",
@@ -52,6 +55,10 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("dies-of-a-raising-handler", "ACK-1"): "what it had in hand dies with it",
     ("reads-ids-unsigned", "ACK-1"): "an id that it cannot write ends its connection, and with it what waited behind",
     ("loses-confirms-that-come-together", "QUE-1"): "what it does not confirm does not leave the queue",
+    ("never-confirms", "CON-6"): "what it never confirms it does not confirm before it leaves",
+    ("loses-confirms-that-come-together", "CON-6"): "handlers that are done together are lost on the way out, too",
+    ("confirms-what-takes-long", "CON-6"): "a handler takes long while it is stopped, too",
+    ("confirms-all-it-has-when-it-stops", "ACK-2"): "what it confirms as it stops, no handler has done",
     ("never-comes-back", "CON-2"): "it does not come back after an outage either",
     ("never-comes-back", "CON-7"): "it does not try again, whatever ended its connection",
     ("never-comes-back", "QUE-1"): "what waits for it never leaves the queue",
@@ -124,7 +131,19 @@ def test_every_must_that_binds_the_client_names_the_defect_of_a_mutant() -> None
 
 
 def test_no_two_mutants_share_a_name() -> None:
-    catalogues = (handshake, frames, acknowledgement, redelivery, longid, connection, publishing, polling, wholequeue)
+    catalogues = (
+        handshake,
+        frames,
+        acknowledgement,
+        redelivery,
+        groups,
+        longid,
+        connection,
+        publishing,
+        polling,
+        wholequeue,
+        duplicates,
+    )
     assert len(MUTANTS) == sum(len(each.MUTANTS) for each in catalogues)
 
 

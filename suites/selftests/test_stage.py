@@ -19,6 +19,7 @@ from tmcspec.events import (
     ClientDied,
     ClientError,
     ClientStarted,
+    ClientStarting,
     ClientStopped,
     Confirmed,
     Event,
@@ -127,6 +128,33 @@ def test_start_waits_until_the_service_has_accepted_the_client() -> None:
     stage = on_stage(play)
     names = [entry.event.word for entry in stage.entries()]
     assert names.index("accepted") < names.index("client_started")
+
+
+def test_a_client_that_was_stopped_has_left_and_may_be_started_again() -> None:
+    async def play(stage: Stage, puppet: Puppet) -> None:
+        await stage.start(group="default", dedupe=("tid",))
+        await stage.stop()
+        assert not stage.connections()
+        await stage.start()
+        assert len(stage.connections()) == 1
+
+    stage = on_stage(play)
+    starting = [ClientStarting(client="client", dedupe=("tid",)), ClientStarting(client="client")]
+    assert events(stage, ClientStarting) == starting
+    assert len(events(stage, ClientStopped)) == 1
+
+
+def test_an_adapter_that_cannot_stop_its_client_after_all_is_unsound() -> None:
+    class Unstoppable(Puppet):
+        async def stop(self) -> Answer:
+            return Answer(status="unsupported")
+
+    async def play(stage: Stage, puppet: Puppet) -> None:
+        await stage.start()
+        with pytest.raises(AdapterFault, match="declares 'graceful_stop' and answers 'unsupported' to 'stop'"):
+            await stage.stop()
+
+    on_stage(play, Unstoppable())
 
 
 def test_a_client_that_says_it_could_not_start_never_got_ready() -> None:
@@ -442,7 +470,11 @@ def test_an_address_where_nobody_listens_refuses_in_both_worlds() -> None:
             answer = await stage.try_start(url=url)
         assert answer is not None
         assert answer.status == "raised"
-        assert [type(event) for event in (entry.event for entry in stage.entries())] == [Fault, ClientError]
+        assert [type(event) for event in (entry.event for entry in stage.entries())] == [
+            Fault,
+            ClientStarting,
+            ClientError,
+        ]
 
     on_stage(play)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from tmcspec.frame import Field, Frame, encode, int16, int32, raw, string, void
+from tmcspec.frame import Field, Frame, byte, encode, int16, int32, raw, string, void
 from tmcspec.messages import Push, gzipped
 
 Wire: TypeAlias = Callable[[Push], bytes]
@@ -29,6 +29,18 @@ def _written(push: Push, *, front: tuple[Field, ...] = (), without: str | None =
 def with_field(field: Field) -> Wire:
     """An additional field in front of all others, so that a client that loses its place there loses everything."""
     return lambda push: encode(_written(push, front=(field,)))
+
+
+def small_data_id(make: Callable[[str, int], Field]) -> Wire:
+    """The field `dataid` in a narrower format than an id has."""
+
+    def wire(push: Push) -> bytes:
+        assert push.data_id is not None
+        frame, small = push.to_frame(), make("dataid", push.data_id)
+        content = tuple(small if field[0] == "dataid" else field for field in frame.content or ())
+        return encode(replace(frame, content=content))
+
+    return wire
 
 
 def gzip_content(push: Push) -> bytes:
@@ -75,6 +87,9 @@ def trailing_bytes(push: Push) -> bytes:
     """Bytes behind the end of headers."""
     return encode(push.to_frame()) + b"\xde\xad\xbe\xef"
 
+
+#: By name, what writes a field in a format that is smaller than an id.
+SMALL_INTEGERS: dict[str, Callable[[str, int], Field]] = {"byte": byte, "int16": int16, "int32": int32}
 
 #: A field for each format that production pushes do not use.
 RARE_FIELDS: dict[str, Field] = {

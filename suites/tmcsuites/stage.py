@@ -34,6 +34,7 @@ from tmcspec.events import (
     ClientError,
     ClientPublished,
     ClientStarted,
+    ClientStarting,
     ClientStopped,
     Confirmed,
     Event,
@@ -133,7 +134,6 @@ class Stage:
         self._next_id = FIRST_ID
         self._polled = False
         self._started = False
-        self._group = DEFAULT_GROUP
         self._woken = asyncio.Event()
         fake.recorder.listeners.append(self._listen)
 
@@ -163,6 +163,7 @@ class Stage:
         try:
             for name, other in others.items():
                 await other.open(functools.partial(self._reported, name))
+                self.record(ClientStarting(client=name))
                 answer = await other.start(options)
                 if answer.status != "result":
                     raise RuntimeError(f"{name} could not connect: {answer.error}")
@@ -202,6 +203,7 @@ class Stage:
         url: str | None = None,
         mode: Mode = "push",
         group: str = DEFAULT_GROUP,
+        dedupe: tuple[str, ...] = (),
     ) -> Answer | None:
         """Starts the client, and tells how that ended; None when it did not end in time.
 
@@ -209,7 +211,9 @@ class Stage:
             within: seconds of client time; its patience by default.
             url: where it is sent; to the service by default.
             mode: whether it shall be pushed to over WebSocket, or poll the HTTP gateway.
-            group: whose messages it is told to take.
+            group: what it shall consume.
+            dedupe: members of the content by which messages of one topic are told apart; of which it shall handle each
+                once.
 
         Raises:
             Unsupported: it does not do so, and never said that it does.
@@ -217,7 +221,6 @@ class Stage:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + (within or self.patience)
-        self._group = group
         address = self.fake.url if url is None else url
         options = StartOptions(
             url=address,
@@ -226,7 +229,9 @@ class Stage:
             app_secret=APP_SECRET,
             group=group,
             mode=mode,
+            options={"dedupe": list(dedupe)} if dedupe else {},
         )
+        self.record(ClientStarting(client=CLIENT, group=group, dedupe=dedupe))
         try:
             async with asyncio.timeout_at(end):
                 answer = await self.subject.start(options)
@@ -251,7 +256,7 @@ class Stage:
             self.record(ClientStarted(client=CLIENT))
         return answer
 
-    async def start(self, mode: Mode = "push", *, group: str = DEFAULT_GROUP) -> None:
+    async def start(self, mode: Mode = "push", *, group: str = DEFAULT_GROUP, dedupe: tuple[str, ...] = ()) -> None:
         """Starts the client and waits until the service has accepted it: a CONNECT, or a request that consumes.
 
         Raises:
@@ -259,7 +264,7 @@ class Stage:
             SubjectError: it died, hangs, or broke the adapter contract.
         """
         self.starting = not self._started
-        answer = await self.try_start(within=self.start_patience, mode=mode, group=group)
+        answer = await self.try_start(within=self.start_patience, mode=mode, group=group, dedupe=dedupe)
         if answer is not None and answer.status == "raised":
             raise CannotStart(f"the client could not start: {answer.error}")
         accepted = (lambda: bool(self.connections())) if mode == "push" else lambda: self._polled
@@ -293,6 +298,21 @@ class Stage:
         )
         return answer
 
+    async def stop(self) -> None:
+        """The application stops the client gracefully; it may be started again when it has left.
+
+        Raises:
+            SubjectError: it died, hangs, or broke the adapter contract.
+        """
+        self.check()
+        self.record(ClientStopped(client=CLIENT))
+        answer = await self.subject.stop()
+        if answer.status == "unsupported":
+            raise AdapterFault(
+                "the adapter declares 'graceful_stop' and answers 'unsupported' to 'stop'", log=self.subject.log
+            )
+        await self.until(lambda: not self.connections())
+
     async def finish(self) -> None:
         """Ends the case: the client is stopped, and the trace says when. Raises SubjectError as `try_start`."""
         self.check()
@@ -316,8 +336,13 @@ class Stage:
             yield f"ws://127.0.0.1:{bound.getsockname()[1]}/"
 
     def connections(self) -> tuple[str, ...]:
-        """The accepted connections of the client."""
-        return self.do(lambda service, now: service.connections(APP_KEY, self._group))
+        """The accepted connections of the client, whatever group they consume."""
+
+        def ask(service: Service, now: float) -> tuple[str, ...]:
+            groups = service.directory.app(APP_KEY).groups
+            return tuple(name for group in groups for name in service.connections(APP_KEY, group))
+
+        return self.do(ask)
 
     def do(self, act: Callable[[Service, float], T]) -> T:
         """Calls `act` with the engine and service time, and does what comes of it."""

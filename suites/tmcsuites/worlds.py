@@ -109,6 +109,7 @@ class _Run:
         self.error: BaseException | None = None
         self.stage: Stage | None = None
         self.log = ""
+        self.capabilities: frozenset[str] = frozenset()
 
     async def play_in_time(self) -> None:
         limit = CASE_LIMIT * max(1.0, self.setting.factor)
@@ -159,6 +160,7 @@ class _Run:
         )
         await subject.open(stage.client_says)
         self.stage = stage
+        self.capabilities = subject.info.capabilities
         stage.watch()
         try:
             await self.function(stage)
@@ -167,11 +169,16 @@ class _Run:
             # Frozen here: what happens while the client is taken down is not its doing.
             self.trace = stage.trace()
 
+    def _binding(self) -> list[Clause]:
+        """The clauses that this client is held to."""
+        able = self.capabilities
+        return [each for each in self.setting.clauses if each.capability is None or each.capability in able]
+
     def result(self, duration: float) -> CaseResult:
         judgements: tuple[Judgement, ...] = ()
         if self.trace is not None:
             try:
-                judgements = judge_trace(self.trace, self.setting.clauses)
+                judgements = judge_trace(self.trace, self._binding())
             except Exception as error:
                 # A judge that fails on a trace is our fault, whatever the client did.
                 self.error = error

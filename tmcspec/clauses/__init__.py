@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from tmcspec.clauses import (
     acknowledgement,
     connection,
+    duplicates,
     flowcontrol,
     frames,
     gateway,
@@ -41,6 +42,7 @@ CLAUSES: dict[str, Clause] = {
     **gateway.CLAUSES,
     **flowcontrol.CLAUSES,
     **wholequeue.CLAUSES,
+    **duplicates.CLAUSES,
 }
 
 #: What the three letters of a clause id stand for.
@@ -56,6 +58,7 @@ AREAS: dict[str, str] = {
     "HTP": "HTTP gateway",
     "FLW": "flow control",
     "QUE": "the queue as a whole",
+    "DUP": "duplicates",
 }
 
 

@@ -10,6 +10,7 @@ from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
 from tmcspec.clauses.conversation import Said
 from tmcspec.clauses.deliveries import Delivery
 from tmcspec.clauses.history import History
+from tmcspec.clauses.honesty import honest
 from tmcspec.clauses.workload import Workload, in_hand, last_work
 from tmcspec.events import Consumed, Id, Pushed
 from tmcspec.frame import MessageType, ValueType
@@ -19,13 +20,6 @@ from tmcspec.timing import CLIENT_QUEUE_SIZE, CONFIRM_TIMEOUT, FAIL_REASON_LIMIT
 
 CLAUSES = Catalogue()
 clause = CLAUSES.clause
-
-#: Part of a handler's delay that must be over before a confirm can be honest. Timers fire early, and clocks differ, by
-#: a little.
-HONEST_DELAY = 0.8
-
-#: A handler that works shorter than this proves nothing about order in a live run, in seconds.
-TELLING_DELAY = 0.2
 
 
 @clause(
@@ -65,11 +59,7 @@ def success_is_confirmed(history: History) -> Iterator[Finding]:
     needs_handlers=True,
 )
 def nothing_is_confirmed_before_it_is_handled(history: History) -> Iterator[Finding]:
-    """A message confirmed too early is lost when the handler then fails. A handler told to take its time is the proof:
-    what an adapter prints and what the wire shows come by different ways, so only in simulation does their order
-    count. A message that comes again is one that the handler may have done before.
-    """
-    simulated = history.trace.world == "simulated"
+    """A message confirmed too early is lost when the handler then fails. What proves it is said in `honesty`."""
     for delivery in history.deliveries:
         confirm = delivery.confirm
         if history.naming.mistaken_for(delivery.id):
@@ -77,27 +67,8 @@ def nothing_is_confirmed_before_it_is_handled(history: History) -> Iterator[Find
         if confirm is None:
             if _told(delivery, "hang") and history.overdue(delivery.sent, on=delivery.connection):
                 yield held(delivery.pushed.entry)
-            continue
-        begun = delivery.life.begun
-        start = begun if begun and begun.number < delivery.number else delivery
-        worked = history.between(start.entry, confirm.entry)
-        due = delivery.instruction.delay
-        done = [at for at in (delivery.handled, delivery.life.succeeded) if at]
-        # What the handler was told, it was not when a fault made something else of it.
-        told = not history.changed(delivery)
-        if delivery.instruction.outcome == "hang" and told:
-            yield broken(f"{delivery.id} was confirmed while its handler hangs", delivery.pushed.entry, confirm.entry)
-        elif history.measured and worked < due * HONEST_DELAY and told:
-            yield broken(
-                f"{delivery.id} was confirmed {worked:.3f} s after its push; its handler works for {due:.3f} s",
-                start.entry,
-                confirm.entry,
-            )
-        elif simulated and not any(at.seq < confirm.entry.seq for at in done):
-            evidence = [delivery.pushed.entry, confirm.entry, *(at.entry for at in done[:1])]
-            yield broken(f"{delivery.id} was confirmed before its handler was done", *evidence)
-        elif simulated or (history.measured and due >= TELLING_DELAY and told):
-            yield held(start.entry, confirm.entry)
+        elif finding := honest(history, delivery, confirm):
+            yield finding
 
 
 @clause(

@@ -13,7 +13,10 @@ from tmcspec.clauses.conversation import Conversation
 from tmcspec.clauses.hindrance import HALF_OPEN, REFUSED_UPGRADE
 from tmcspec.clauses.history import History
 from tmcspec.clauses.starting import told_of
+from tmcspec.clauses.stopping import findings_of_stops
+from tmcspec.clauses.websocket import SIGN_WITHIN, Sockets
 from tmcspec.events import Accepted, Attempted, ClientDied, ClientStopped, Fault, Healed
+from tmcspec.messages import Connect
 from tmcspec.timing import CONNECTACK_PATIENCE
 from tmcspec.trace import Entry
 
@@ -102,6 +105,71 @@ def attempts_are_apart(history: History) -> Iterator[Finding]:
                 yield broken(f"{gap:.3f} s between two attempts", before, after)
             else:
                 yield held(before, after)
+
+
+@clause(
+    "CON-4",
+    Level.SHOULD,
+    Binds.CLIENT,
+    "Each reconnection is a CONNECT of its own: with a timestamp, and so a sign, that was not sent before.",
+    source="observed: every published client takes the time anew and signs it",
+)
+def every_reconnection_is_signed_anew(history: History) -> Iterator[Finding]:
+    """A CONNECT that is sent again is one that anybody could send again who has seen it once, and a service that looks
+    at the age of a timestamp refuses it some day; then the client is away for good. The trace holds no signs, but a
+    sign is made of the timestamp (HSK-3). Clients that begin in the same moment may well have the same one.
+    """
+    sent: dict[tuple[str | None, str], Entry] = {}
+    begun: set[str | None] = set()
+    for name, conversation in history.conversations.items():
+        client = history.fleet.owner(name)
+        first = conversation.handshakes[0].connect if conversation.handshakes else None
+        text = first.message.timestamp if first and isinstance(first.message, Connect) else None
+        # A very long one is masked, like a sign. One that is missing is the matter of HSK-2.
+        if first is None or not text or "*" in text or (client is None and history.fleet.several):
+            continue
+        before = sent.setdefault((client, text), first.entry)
+        if before is first.entry and client in begun:
+            yield held(first.entry)
+        elif before is not first.entry and history.between(before, first.entry) >= ATTEMPT_GAP - EARLY:
+            yield broken(f"CONNECT has the timestamp {text} of an earlier one", before, first.entry)
+        begun.add(client)
+
+
+@clause(
+    "CON-5",
+    Level.INFO,
+    Binds.CLIENT,
+    f"A PING is answered with one PONG, and a client is not silent for more than {SIGN_WITHIN:.0f} s: it pulls, or "
+    "sends a PING.",
+    source="RFC 6455; observed: official Java closes upon a PING, tmc.js and the Node SDK answer twice; pulls every "
+    "5 s (Node) to 50 s (tmcpy), PINGs every 45 s (Java, C#) or 55 s (PHP)",
+)
+def signs_of_life_are_given(history: History) -> Iterator[Finding]:
+    """Production neither sends PINGs nor answers any, as far as anybody saw, so this counts and accuses nobody. A proxy
+    between them may think otherwise.
+    """
+    sockets = Sockets(history)
+    yield from sockets.pings()
+    yield from sockets.signs()
+
+
+@clause(
+    "CON-6",
+    Level.MUST,
+    Binds.CLIENT,
+    "A graceful stop neither confirms what was not handled nor loses what was: what a handler has done before the "
+    "client leaves is confirmed before.",
+    source="S24, S73; observed: official Java closes without waiting, and the confirms of its running handlers fail",
+    needs_handlers=True,
+    capability="graceful_stop",
+)
+def stop_is_graceful(history: History) -> Iterator[Finding]:
+    """Applications are deployed every day. What is confirmed on the way out and was not handled is lost for good, and
+    what was handled and not confirmed is handled once more, six minutes later. How long a client waits for handlers
+    that are at work is its own affair: what it gives up comes again.
+    """
+    yield from findings_of_stops(history)
 
 
 @clause(

@@ -14,6 +14,7 @@ from tmcspec.clauses.content import same_content
 from tmcspec.clauses.deliveries import Answer, Delivery
 from tmcspec.clauses.history import History
 from tmcspec.clauses.timeline import At
+from tmcspec.clauses.websocket import Sockets
 from tmcspec.events import FrameOut, WsOut
 from tmcspec.frame import FrameError, ValueType, decode
 from tmcspec.ids import misreadings
@@ -28,6 +29,9 @@ LARGE = 100_000
 
 #: Formats that the captured production pushes do not use, so that a client may never have met them.
 RARE_FORMATS = frozenset({ValueType.VOID, ValueType.INT16, ValueType.INT32, ValueType.BYTES})
+
+#: Formats of integers that are smaller than an id.
+SMALL_INTEGERS = frozenset({ValueType.BYTE, ValueType.INT16, ValueType.INT32})
 
 #: Fields of the captured production pushes that no client's list of constants has.
 USUAL_EXTRAS = frozenset({"born_time"})
@@ -103,6 +107,21 @@ def _anomalies(out: At[FrameOut] | None) -> frozenset[str]:
     return frozenset(found.kind for found in frame.anomalies) if frame else frozenset()
 
 
+def _data_ids(history: History, telling: Callable[[ValueType, int], bool]) -> Iterator[Finding]:
+    """Whether each `dataid` reached the handler as it was sent, if its format and its value tell anything."""
+    for delivery in history.deliveries:
+        push, got = history.push(delivery), delivery.received
+        frame = delivery.out.event.frame if delivery.out else None
+        field = frame.get("dataid") if frame else None
+        if push is None or got is None or field is None or push.data_id is None or not telling(field[1], push.data_id):
+            continue
+        shown = None if history.naming.mistaken_for(delivery.id) else got.event.data_id
+        if shown == push.data_id:
+            yield held(delivery.pushed.entry, got.entry)
+        elif shown is not None:
+            yield broken(f"dataid {push.data_id} reached the handler as {shown}", delivery.pushed.entry, got.entry)
+
+
 @clause(
     "FRM-1",
     Level.MUST,
@@ -131,15 +150,22 @@ def every_format_is_decoded(history: History) -> Iterator[Finding]:
 )
 def int64_is_signed_and_exact(history: History) -> Iterator[Finding]:
     """Judged on `dataid`, which the handler is shown and the client has no other use for."""
-    for delivery in history.deliveries:
-        push, got = history.push(delivery), delivery.received
-        if push is None or got is None or push.data_id is None or not misreadings(push.data_id):
-            continue
-        shown = None if history.naming.mistaken_for(delivery.id) else got.event.data_id
-        if shown == push.data_id:
-            yield held(delivery.pushed.entry, got.entry)
-        elif shown is not None:
-            yield broken(f"dataid {push.data_id} reached the handler as {shown}", delivery.pushed.entry, got.entry)
+    yield from _data_ids(history, lambda type_, value: type_ not in SMALL_INTEGERS and bool(misreadings(value)))
+
+
+@clause(
+    "FRM-3",
+    Level.SHOULD,
+    Binds.CLIENT,
+    "Byte, Int16 and Int32 are signed.",
+    source="observed: official Java, tmc.js; C# reads a Byte unsigned, tmcpy, the Node SDK and PHP all three",
+    needs_handlers=True,
+)
+def small_integers_are_signed(history: History) -> Iterator[Finding]:
+    """Production writes ids as Int64, and its few Bytes are positive, so nobody has noticed yet. Judged on `dataid`,
+    like FRM-2, where it is negative and comes in one of these.
+    """
+    yield from _data_ids(history, lambda type_, value: type_ in SMALL_INTEGERS and value < 0)
 
 
 @clause(
@@ -346,6 +372,22 @@ def trailing_bytes_are_ignored(history: History) -> Iterator[Finding]:
 def fragments_are_joined(history: History) -> Iterator[Finding]:
     """Production never fragments, as far as anybody saw; a proxy in between may."""
     yield from _each(history, lambda delivery, push: delivery.out is not None and delivery.out.event.fragments > 1)
+
+
+@clause(
+    "FRM-16",
+    Level.INFO,
+    Binds.CLIENT,
+    "Beside TMC frames a client sends PINGs, PONGs for the PINGs that it got, and a Close of at most 125 bytes with a "
+    "code that is defined.",
+    source="RFC 6455; observed: official Java closes with the whole text of an exception, with its own Close unmasked",
+)
+def control_frames_are_ordinary(history: History) -> Iterator[Finding]:
+    """Counts, and accuses nobody: the service has lived with all of it for a decade. Two things that clients do do not
+    show. The compression that tmc.js and the Node SDK offer is never agreed to, since the official Java client ends a
+    connection at the first reserved bit; and a frame without a mask ends a connection, unless it is a Close.
+    """
+    yield from Sockets(history).control_frames()
 
 
 def _malformed(history: History, entry: Entry) -> bool:

@@ -6,7 +6,6 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tmcspec.clauses.acknowledgement import HONEST_DELAY, TELLING_DELAY
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
 from tmcspec.clauses.connection import EARLY
 from tmcspec.clauses.consumption import (
@@ -24,6 +23,7 @@ from tmcspec.clauses.consumption import (
 from tmcspec.clauses.conversation import queue_of
 from tmcspec.clauses.deliveries import Life
 from tmcspec.clauses.history import History
+from tmcspec.clauses.honesty import HONEST_DELAY, TELLING_DELAY
 from tmcspec.clauses.pointer import Pointer
 from tmcspec.clauses.requests import Request
 from tmcspec.events import ClientDied, ClientStopped, Confirmed, Consumed, Fault, HttpIn, HttpOut, Published

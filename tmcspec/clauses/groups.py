@@ -1,7 +1,7 @@
 """GRP: groups and routing, from what happens to a connection.
 
-These clauses bind the service. They judge by what the trace tells of grants, permissions, subscriptions and groups;
-what was so before the first event about it is not known, and nobody is accused for it (`registry`).
+These clauses bind the service, but for GRP-7. They judge by what the trace tells of grants, permissions, subscriptions
+and groups; what was so before the first event about it is not known, and nobody is accused for it (`registry`).
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from math import inf
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
 from tmcspec.clauses.chi_square import survival
 from tmcspec.clauses.consumers import Consumers, Gate
+from tmcspec.clauses.consumption import CONSUME
 from tmcspec.clauses.conversation import QueueName, queue_of
 from tmcspec.clauses.deliveries import Delivery, Handing, Life
 from tmcspec.clauses.history import History
 from tmcspec.clauses.registry import Over, Placed, Registry, told
 from tmcspec.clauses.shares import Stretch, stretches
-from tmcspec.events import Consumed, Dropped, GroupCreated, GroupDeleted, HttpIn, Produced, Pushed
+from tmcspec.events import ClientStarting, Consumed, Dropped, GroupCreated, GroupDeleted, HttpIn, Produced, Pushed
+from tmcspec.messages import Connect
 from tmcspec.routing import DEFAULT_GROUP, GROUP_LIMIT
 from tmcspec.timing import SUBSCRIPTION_CACHE
 from tmcspec.trace import Entry
@@ -219,6 +221,28 @@ def environments_are_apart(history: History) -> Iterator[Finding]:
 
 
 @clause(
+    "GRP-7",
+    Level.MUST,
+    Binds.CLIENT,
+    "A client consumes the group that its application tells it to: that is the group of every CONNECT and of every "
+    "request that consumes, which may leave `default` out.",
+    source="S58: 组内用户的消息只会发送到相同组名的连接上; taobao.tmc.messages.consume, group_name: 用户分组名称",
+)
+def client_consumes_the_group_it_was_told(history: History) -> Iterator[Finding]:
+    """One in another group takes the messages of that one away from whoever should have them, and leaves its own to
+    grow old. Whose a connection is may not be known where there are several clients; whose a request is never is.
+    """
+    for handshake in history.handshakes:
+        connect, client = handshake.connect, history.fleet.owner(handshake.connect.connection)
+        group = connect.message.group if isinstance(connect.message, Connect) else None
+        if group and (client is not None or not history.fleet.several):
+            yield from _as_told(history, connect.entry, client, group)
+    for request in history.requests.of(CONSUME):
+        if request.succeeded and request.queue and not history.fleet.several:
+            yield from _as_told(history, request.at.entry, None, request.queue.group)
+
+
+@clause(
     "GRP-8",
     Level.MUST,
     Binds.SERVICE,
@@ -297,6 +321,17 @@ def _misplaced(message: Produced, user: Placed | None, topic: Placed | None) -> 
     if message.routed == "default" and message.group != DEFAULT_GROUP:
         return "it belongs into 'default'", None
     return None
+
+
+def _as_told(history: History, entry: Entry, client: str | None, group: str) -> Iterator[Finding]:
+    """Whether a client that asks for the messages of a group was told to."""
+    starting = history.fleet.last_before(ClientStarting, entry, client)
+    if starting is None:
+        return
+    if group == starting.event.group:
+        yield held(starting.entry, entry)
+    else:
+        yield broken(f"told to consume {starting.event.group!r}, the client asks for {group!r}", starting.entry, entry)
 
 
 def _too_late(registry: Registry, message: Produced, entry: Entry) -> Over | None:

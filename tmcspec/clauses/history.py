@@ -24,6 +24,7 @@ from itertools import accumulate
 from math import inf
 
 from tmcspec.clauses.conversation import Handshake, QueueName, Said, Taking, from_out, queue_of, read_conversations
+from tmcspec.clauses.copies import Copies
 from tmcspec.clauses.corruption import Corruption
 from tmcspec.clauses.deliveries import Delivery, DeliveryReader, Life
 from tmcspec.clauses.fleet import Fleet
@@ -63,6 +64,7 @@ class History(Timeline):
         strays: the ids in pushes that went out and were not meant, and where.
         naming: the ids that the client named.
         settings: what the operator of the service had set.
+        copies: the messages that are the same to the application.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -92,6 +94,7 @@ class History(Timeline):
         self.lives, self.deliveries, self._by_id = reader.lives, reader.deliveries, reader.by_id
         self.strays: Sequence[tuple[Entry, int]] = reader.strays
         self.settings = Settings(self)
+        self.copies = Copies(self, self.lives)
         self._heard: dict[int, ServiceMessage | None] = {}
         self._pushes: dict[Delivery, Push | None] = {}
         self._misread: dict[int, Misreading | None] = {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tmcspec.clauses.acknowledgement import TELLING_DELAY
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
 from tmcspec.clauses.history import History
+from tmcspec.clauses.honesty import TELLING_DELAY
 from tmcspec.clauses.publications import Ack, Publication, Publications
 from tmcspec.events import ClientStopped, Published
 from tmcspec.frame_values import show

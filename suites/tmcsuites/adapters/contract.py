@@ -42,7 +42,7 @@ CAPABILITIES = frozenset(
         "publish",  # can send a message to the service
         "fail",  # the library lets a handler report a failed message
         "raise",  # a handler of this library may raise
-        "dedupe",  # drops messages it has seen
+        "dedupe",  # handles each business key once
         "manual_confirm",  # the handler confirms, not the library
         "codec",  # encodes and decodes single frames
         "reconnect",  # comes back by itself after a lost connection

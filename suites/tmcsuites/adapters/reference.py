@@ -6,23 +6,31 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from itertools import count
 
 import aiohttp
 
 from tmcfakes.simulated_http import connector_of
 from tmcspec import __version__
 from tmcspec.client import (
+    Deduplicated,
     FailMessage,
     Handled,
+    Handler,
+    MemoryStore,
     Message,
     Observation,
+    Observer,
     Offline,
     Online,
     Received,
     TmcClient,
     TmcError,
     TmcPoller,
+    by_content_fields,
 )
+from tmcspec.client.message import OK
+from tmcspec.client.pool import outcome_of
 from tmcspec.instruction import instruction
 from tmcsuites.adapters.contract import (
     Answer,
@@ -50,6 +58,7 @@ class ReferenceSubject:
         rng: for its backoff.
         client_type: which client is pushed to; a subclass of `TmcClient`.
         poller_type: which client polls; a subclass of `TmcPoller`.
+        dedupe_type: what handles each business key once; a subclass of `Deduplicated`.
     """
 
     def __init__(
@@ -59,11 +68,17 @@ class ReferenceSubject:
         rng: random.Random | None = None,
         client_type: type[TmcClient] = TmcClient,
         poller_type: type[TmcPoller] = TmcPoller,
+        dedupe_type: type[Deduplicated] = Deduplicated,
     ) -> None:
         self._wall_clock = wall_clock
         self._rng = rng
         self._client_type = client_type
         self._poller_type = poller_type
+        self._dedupe_type = dedupe_type
+        # Outlives its clients: what was handled is known across a restart. Threads, as the other stores have them, do
+        # not go with virtual time.
+        self._store = MemoryStore()
+        self._owners = count(1)
         self._client: TmcClient | TmcPoller | None = None
         self._connector: aiohttp.BaseConnector | None = None  # of a poller
         self._on_event: OnEvent = lambda event: None
@@ -76,7 +91,9 @@ class ReferenceSubject:
             version=__version__,
             language="python",
             transport="in-process",
-            capabilities=frozenset({"push", "poll", "publish", "fail", "raise", "reconnect", "graceful_stop"}),
+            capabilities=frozenset(
+                {"push", "poll", "publish", "fail", "raise", "dedupe", "reconnect", "graceful_stop"}
+            ),
         )
 
     @property
@@ -134,10 +151,10 @@ class ReferenceSubject:
             app_secret=options.app_secret,
             group=options.group,
             url=options.url,
-            handler=_obey,
+            handler=self._handler(options),
             wall_clock=self._wall_clock,
             rng=self._rng,
-            observer=self._observe,
+            observer=self._observer(options),
         )
 
     def _polling(self, options: StartOptions) -> TmcPoller:
@@ -147,12 +164,40 @@ class ReferenceSubject:
             app_secret=options.app_secret,
             group=options.group,
             url=options.gateway_url,
-            handler=_obey,
+            handler=self._handler(options),
             wall_clock=self._wall_clock,
             rng=self._rng,
-            observer=self._observe,
+            observer=self._observer(options),
             connector=self._connector,
         )
+
+    def _handler(self, options: StartOptions) -> Handler:
+        if not (fields := options.options.get("dedupe")):
+            return _obey
+        return self._dedupe_type(
+            self._tell_and_obey,
+            self._store,
+            key=by_content_fields(*fields),
+            wall_clock=self._wall_clock,
+            new_owner=lambda: str(next(self._owners)),
+        )
+
+    def _observer(self, options: StartOptions) -> Observer:
+        return self._observe_connection if options.options.get("dedupe") else self._observe
+
+    async def _tell_and_obey(self, message: Message) -> None:
+        """The handler behind a deduplication: what the client observes is that around it, which copies come to, too."""
+        self._observe(Received(message=message))
+        try:
+            await _obey(message)
+        except Exception as error:
+            self._observe(Handled(message=message, outcome=outcome_of(error)))
+            raise
+        self._observe(Handled(message=message, outcome=OK))
+
+    def _observe_connection(self, seen: Observation) -> None:
+        if isinstance(seen, Online | Offline):
+            self._observe(seen)
 
     def _observe(self, seen: Observation) -> None:
         self._on_event(_translated(seen))

@@ -6,7 +6,10 @@ import pytest
 
 from tmcfakes.faults import Down, HalfOpen, RefuseUpgrade, ResetPeer, SlowClose
 from tmcspec.clauses.connection import BACK_AFTER_OUTAGE, BACK_WITHIN, SILENCE_NOTICED
-from tmcspec.events import Attempted
+from tmcspec.clauses.websocket import PONG_WITHIN
+from tmcspec.events import Attempted, Received
+from tmcspec.instruction import Instruction
+from tmcspec.timing import PULL_INTERVAL
 from tmcsuites.casebook import case
 from tmcsuites.stage import MARGIN, Stage
 
@@ -39,8 +42,19 @@ async def test_a_client_comes_back_after_an_abort(tmc_stage: Stage) -> None:
     await tmc_stage.until_answered(tmc_stage.produce())
 
 
+# Observed: every published client signs each CONNECT anew.
+@case("CON-4", needs=("reconnect",), handlers=False, waits=3 * BACK_WITHIN)
+async def test_a_client_connects_anew_each_time(tmc_stage: Stage) -> None:
+    """The service closes three times."""
+    await tmc_stage.start()
+    for _ in range(3):
+        tmc_stage.do(lambda service, now: service.disconnect(now=now, code=1001, reason="restart"))
+        await tmc_stage.until_back(within=BACK_WITHIN)
+    await tmc_stage.until_answered(tmc_stage.produce())
+
+
 # Observed: the Node SDK pulls on, and dies of it.
-@case("CON-1", needs=("reconnect",), handlers=False)
+@case("CON-1", needs=("reconnect",), handlers=False, waits=BACK_WITHIN)
 async def test_a_client_survives_that_a_closed_connection_ends_late(tmc_stage: Stage) -> None:
     """The service has said that it closes, and the end of the TCP connection does not come for a while."""
     await tmc_stage.start()
@@ -103,6 +117,44 @@ async def test_a_refused_upgrade_is_told_at_first(tmc_stage: Stage) -> None:
     answer = await tmc_stage.try_start()
     if answer is None or answer.status != "raised":
         await tmc_stage.wait(tmc_stage.patience + MARGIN)
+
+
+# Observed: official Java closes upon a PING, tmc.js and the Node SDK answer it twice.
+@case("CON-5", "FRM-16", handlers=False, waits=PULL_INTERVAL + PONG_WITHIN)
+async def test_a_client_shows_signs_of_life(tmc_stage: Stage) -> None:
+    """It may pull, and is sent a PING."""
+    await tmc_stage.start()
+    await tmc_stage.wait(PULL_INTERVAL)
+    tmc_stage.do(lambda service, now: service.inject(b"alive?", now=now, opcode="ping", kind="ping"))
+    await tmc_stage.wait(PONG_WITHIN + MARGIN)
+
+
+# Observed: official Java closes without waiting, and the confirms of its running handlers fail.
+@case("CON-6", needs=("graceful_stop",))
+async def test_a_stop_confirms_what_is_done_and_nothing_else(tmc_stage: Stage) -> None:
+    """One handler will be done soon, one later, and one takes longer than anybody waits; then the client comes back."""
+    await tmc_stage.start()
+    messages = [tmc_stage.produce(told=Instruction(delay_ms=delay)) for delay in (200, 800, 3000)]
+    await _stopped_and_started_again(tmc_stage, messages)
+
+
+@pytest.mark.parametrize("count", [1, 8, 100])
+@case("CON-6", needs=("graceful_stop",))
+async def test_a_stop_confirms_nothing_that_waits_for_a_handler(tmc_stage: Stage, count: int) -> None:
+    """There may be more messages than handlers."""
+    await tmc_stage.start()
+    messages = [tmc_stage.produce(told=Instruction(delay_ms=300)) for _ in range(count)]
+    await _stopped_and_started_again(tmc_stage, messages)
+
+
+async def _stopped_and_started_again(stage: Stage, messages: list[int]) -> None:
+    """Handlers are at work when it is stopped. What was not confirmed comes again, six minutes later."""
+    await stage.until_event(lambda event: isinstance(event, Received))
+    await stage.wait(0.1)
+    await stage.stop()
+    await stage.pass_time(361)
+    await stage.start()
+    await stage.until_answered(*messages)
 
 
 async def _comes_right(stage: Stage) -> None:

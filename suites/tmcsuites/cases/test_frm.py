@@ -41,6 +41,13 @@ async def test_int64_is_signed_and_exact(tmc_stage: Stage, data_id: int) -> None
     await _one(tmc_stage, data_id=data_id)
 
 
+@case("FRM-3", optional=True)
+@pytest.mark.parametrize("name", oddities.SMALL_INTEGERS)
+async def test_small_integers_are_signed(tmc_stage: Stage, name: str) -> None:
+    """In a field that the client only hands on, and that fits a Byte."""
+    await _one(tmc_stage, data_id=-5, wire=oddities.small_data_id(oddities.SMALL_INTEGERS[name]))
+
+
 @case("FRM-4", optional=True)
 async def test_dates_are_epoch_milliseconds(tmc_stage: Stage) -> None:
     """The time of production, which every push carries. Two of them, for one in a thousand is a whole second, and a

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tmcfakes.console import Console, ConsoleError
-from tmcspec.routing import GROUP_LIMIT
+from tmcspec.routing import GROUP_LIMIT, GROUP_NAME_LIMIT
 from tmcspec.timing import SUBSCRIPTION_CACHE
 from tmcsuites.casebook import case
 from tmcsuites.stage import APP_KEY, Stage
@@ -87,6 +87,36 @@ async def test_a_relation_that_ended_produces_nothing_and_what_is_queued_still_c
     tmc_stage.broadcast(SELLER)
     await tmc_stage.start()
     await tmc_stage.until_answered(*queued)
+
+
+# S58: 组内用户的消息只会发送到相同组名的连接上
+@case("GRP-7", "GRP-1", "ACK-7", handlers=False)
+async def test_a_client_consumes_the_group_that_it_is_told_to(tmc_stage: Stage) -> None:
+    """There is a message for its group, and one for the default group, which waits for somebody else."""
+    tmc_stage.operate(lambda console: console.create_group(APP_KEY, "paying"))
+    await tmc_stage.start(group="paying")
+    tmc_stage.produce()
+    await tmc_stage.until_answered(tmc_stage.produce(group="paying"))
+
+
+@case("GRP-7", handlers=False)
+@pytest.mark.parametrize(
+    "group", ["VIP", "7", "a_b-c.d", "g" * GROUP_NAME_LIMIT], ids=["case", "digit", "marks", "long"]
+)
+async def test_a_group_may_have_any_name(tmc_stage: Stage, group: str) -> None:
+    """One of each kind."""
+    tmc_stage.operate(lambda console: console.create_group(APP_KEY, group))
+    await tmc_stage.start(group=group)
+    await tmc_stage.until_answered(tmc_stage.produce(group=group))
+
+
+@case("GRP-7", needs=("poll",))
+async def test_a_client_polls_for_the_group_that_it_is_told_to(tmc_stage: Stage) -> None:
+    """There is a message for its group, and one for the default group, which waits for somebody else."""
+    tmc_stage.operate(lambda console: console.create_group(APP_KEY, "paying"))
+    await tmc_stage.start("poll", group="paying")
+    tmc_stage.produce()
+    await tmc_stage.until_answered(tmc_stage.produce(group="paying"))
 
 
 # S60: 随机发送到组内的某一个连接

@@ -18,7 +18,7 @@ from tmcfakes.fake import FakeTmc
 from tmcfakes.faults import Schedule, luck
 from tmcfakes.service import App, Service
 from tmcfakes.simulation import EPOCH_MS
-from tmcspec.events import Attempted, ClientError, ClientStarted, ClientStopped, Event, Opened
+from tmcspec.events import Attempted, ClientError, ClientStarted, ClientStarting, ClientStopped, Event, Opened
 from tmcspec.routing import DEFAULT_GROUP
 from tmcspec.trace import Entry, Trace
 from tmcsuites.adapters.contract import ClientEvent, StartOptions, Subject
@@ -220,6 +220,7 @@ class _Application:
 
     async def _start(self) -> None:
         while True:
+            self._record(ClientStarting(client=self._name, group=self._options.group))
             answer = await self._subject.start(self._options)
             if answer.status == "result":
                 self._record(ClientStarted(client=self._name))

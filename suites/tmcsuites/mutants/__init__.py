@@ -13,7 +13,9 @@ from __future__ import annotations
 from tmcsuites.mutants import (
     acknowledgement,
     connection,
+    duplicates,
     frames,
+    groups,
     handshake,
     longid,
     polling,
@@ -29,11 +31,13 @@ MUTANTS: dict[str, Mutant] = {
     **frames.MUTANTS,
     **acknowledgement.MUTANTS,
     **redelivery.MUTANTS,
+    **groups.MUTANTS,
     **longid.MUTANTS,
     **connection.MUTANTS,
     **publishing.MUTANTS,
     **polling.MUTANTS,
     **wholequeue.MUTANTS,
+    **duplicates.MUTANTS,
 }
 
 __all__ = ["MUTANTS", "Mutant"]

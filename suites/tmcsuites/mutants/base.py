@@ -10,11 +10,12 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from inspect import cleandoc
 from typing import TypeAlias, TypeVar
 
 from tmcspec.clauses import CLAUSES, Binds
-from tmcspec.client import Core, Polling, TmcClient, TmcPoller
+from tmcspec.client import Core, Deduplicated, Polling, TmcClient, TmcPoller
 from tmcspec.client.session import Session
 from tmcspec.client.wire import Wire
 from tmcsuites.adapters.contract import Subject
@@ -22,7 +23,7 @@ from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.worlds import SubjectFactory
 
 #: What of the client a defect may sit in.
-Part: TypeAlias = type[Core] | type[TmcClient] | type[Wire] | type[Polling] | type[TmcPoller]
+Part: TypeAlias = type[Core] | type[TmcClient] | type[Wire] | type[Polling] | type[TmcPoller] | type[Deduplicated]
 
 #: The two published PHP clients.
 PHP = ("hyperf-taobao-tmc", "hucsuper/taobao-tmc")
@@ -67,21 +68,23 @@ class Mutant:
     @property
     def subject(self) -> SubjectFactory:
         """Makes the client, as `tmcsuites.worlds.Setting` wants it."""
-        client_type, poller_type = _clients_with(self.part)
+        make_subject = _subject_with(self.part)
 
         def make(wall_clock: Callable[[], float], rng: random.Random) -> Subject:
-            return ReferenceSubject(wall_clock=wall_clock, rng=rng, client_type=client_type, poller_type=poller_type)
+            return make_subject(wall_clock=wall_clock, rng=rng)
 
         return make
 
 
-def _clients_with(part: Part) -> tuple[type[TmcClient], type[TmcPoller]]:
-    """The client and the poller, of which one has this part in its place."""
+def _subject_with(part: Part) -> Callable[..., ReferenceSubject]:
+    """Makes the reference core with this part in its place."""
+    if issubclass(part, Deduplicated):
+        return partial(ReferenceSubject, dedupe_type=part)
     if issubclass(part, TmcPoller):
-        return TmcClient, part
+        return partial(ReferenceSubject, poller_type=part)
     if issubclass(part, Polling):
-        return TmcClient, type(part.__name__, (TmcPoller,), {"core_type": part})
-    return _client_with(part), TmcPoller
+        return partial(ReferenceSubject, poller_type=type(part.__name__, (TmcPoller,), {"core_type": part}))
+    return partial(ReferenceSubject, client_type=_client_with(part))
 
 
 def _client_with(part: type[Core] | type[TmcClient] | type[Wire]) -> type[TmcClient]:

@@ -6,7 +6,9 @@ from typing import Any
 
 from websockets.exceptions import InvalidStatus
 
-from tmcspec.client import Backoff, ConnectFailed, TmcClient
+from tmcspec.client import Backoff, ConnectFailed, Core, Message, Outcome, TmcClient
+from tmcspec.client.message import OK
+from tmcspec.messages import Connect
 from tmcsuites.mutants.base import Catalogue
 
 MUTANTS = Catalogue()
@@ -52,6 +54,15 @@ class GivesUpInAnOutage(TmcClient):
         return error
 
 
+@mutant("repeats-its-first-connect", "CON-4")
+class RepeatsItsFirstConnect(Core):
+    """Sends the timestamp and the sign of its first CONNECT again whenever it connects."""
+
+    def connect(self, timestamp: str, intranet_ip: str) -> Connect:
+        self.made_at = getattr(self, "made_at", timestamp)
+        return super().connect(self.made_at, intranet_ip)
+
+
 @mutant("takes-a-refused-upgrade-for-the-end", "CON-7")
 class TakesARefusedUpgradeForTheEnd(TmcClient):
     """Ends when an upgrade is refused, since that is another exception than that of a broken connection."""
@@ -81,3 +92,22 @@ class ComesBackAtOnce(TmcClient):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, backoff=Backoff(minimum=0.001, base=0.001, cap=0.001))
+
+
+@mutant("confirms-all-it-has-when-it-stops", "CON-6")
+class ConfirmsAllItHasWhenItStops(Core):
+    """Confirms what is in hand when it is stopped, done or not."""
+
+    def drain(self) -> None:
+        for message_id in tuple(self._open):
+            self.handled(message_id, OK)
+        super().drain()
+
+
+@mutant("drops-answers-when-it-stops", "CON-6", published=("official Java SDK",))
+class DropsAnswersWhenItStops(TmcClient):
+    """Lets the handlers that are at work when it is stopped come to their end, and sends no answers for them."""
+
+    def _settle(self, message: Message, outcome: Outcome) -> None:
+        if not self._stopping:
+            super()._settle(message, outcome)

@@ -12,13 +12,16 @@ from websockets.protocol import Event as WsEvent
 from tmcspec.client import Core, Message, TmcClient
 from tmcspec.client.connection import Event, State
 from tmcspec.client.wire import Wire
-from tmcspec.frame import Frame, FrameError, ValueType, string
+from tmcspec.frame import Field, FieldValue, Frame, FrameError, ValueType, string
 from tmcspec.ids import as_double, as_uint64
 from tmcspec.messages import Push
 from tmcsuites.mutants.base import PHP, Catalogue, Killed
 
 MUTANTS = Catalogue()
 mutant = MUTANTS.mutant
+
+#: By format of an integer that is smaller than an id, how many bits it has.
+SMALL = {ValueType.BYTE: 8, ValueType.INT16: 16, ValueType.INT32: 32}
 
 
 @mutant("loses-its-place-at-bytes", "FRM-1", published=("official Node SDK", *PHP))
@@ -53,6 +56,15 @@ class ReadsInt64AsADouble(Core):
     def message(self, message_id: int, push: Push) -> Message:
         right = super().message(message_id, push)
         return replace(right, data_id=None if right.data_id is None else as_double(right.data_id))
+
+
+@mutant("reads-small-integers-unsigned", "FRM-3", published=("tmcpy", "jyh-taobao-topsdk", *PHP))
+class ReadsSmallIntegersUnsigned(Core):
+    """Reads Byte, Int16 and Int32 without their signs."""
+
+    def decoded(self, data: bytes) -> Frame:
+        frame = super().decoded(data)
+        return replace(frame, content=tuple(_unsigned(*field) for field in frame.content or ()))
 
 
 @mutant("reads-dates-in-seconds", "FRM-4")
@@ -270,6 +282,13 @@ def _stand_in(field: tuple[str | None, ValueType, Any]) -> tuple[str | None, Val
     if isinstance(value, str) and not value.isascii():
         return string(key, STAND_IN.decode() * len(value))
     return field
+
+
+def _unsigned(key: str | None, type_: ValueType, value: FieldValue) -> Field:
+    """A field whose value lost its sign, if its format is smaller than an id."""
+    if type_ in SMALL and isinstance(value, int) and value < 0:
+        return key, ValueType.INT64, value % 2 ** SMALL[type_]
+    return key, type_, value
 
 
 def _cut_at(frame: Frame, type_: ValueType) -> Frame:

@@ -31,6 +31,11 @@ def results() -> Schema:
             "cases": {"type": "array", "items": _case()},
             "clauses": {"type": "array", "items": _clause()},
             "stale_known_failing": {"type": "array", "items": _TEXT},
+            "known_failing_complaints": {
+                "description": "what is wrong with the known-failing list",
+                "type": "array",
+                "items": _TEXT,
+            },
             "faults": {"description": "of the suite itself", "type": "array", "items": _TEXT},
             "summary": obj({verdict.value: _COUNT for verdict in Verdict}),
             "exit_status": {"enum": [int(status) for status in ExitStatus]},
@@ -61,6 +66,11 @@ def _case() -> Schema:
             "expected": {"description": "why a known-failing list expects the verdict", **NULLABLE_TEXT},
             "clauses": ids,
             "broken": ids,
+            "fingerprints": {
+                "description": "what a known-failing list can name the failures by",
+                "type": "array",
+                "items": _TEXT,
+            },
             "duration_s": _SECONDS,
             "message": _TEXT,
             "trace": {"description": "a file, relative to the report", **NULLABLE_TEXT},
