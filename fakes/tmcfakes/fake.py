@@ -81,6 +81,8 @@ class FakeTmc:
         apps: as they were given.
         lines: the faults of bytes that are active, on both ports.
         resets: called after each `reset`, in the thread of the service.
+        service_type, gateway_type: what a subclass may replace, to see whether its defects are found; None for the
+            gateway that there is.
 
     Example:
         >>> from tmcspec.events import Advanced, Produced
@@ -96,6 +98,9 @@ class FakeTmc:
         >>> [type(entry.event).__name__ for entry in tmc.trace().entries]
         ['Produced', 'Advanced']
     """
+
+    service_type: type[Service] = Service
+    gateway_type: type[Gateway] | None = None
 
     def __init__(
         self,
@@ -193,7 +198,7 @@ class FakeTmc:
             self._service, clock, host=self._host, port=self._port, lines=self.lines, endless=self._endless
         )
         began = loop.time()
-        gateway = Gateway(
+        gateway = (self.gateway_type or Gateway)(
             service=self._service,
             recorder=self.recorder,
             now=clock.now,
@@ -453,7 +458,7 @@ class FakeTmc:
         front.poke()
 
     def _new_service(self) -> Service:
-        return Service(
+        return self.service_type(
             apps=self.apps,
             recorder=self.recorder,
             rng=self._rng,  # goes on, so that no id comes twice (S42)

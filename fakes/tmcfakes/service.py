@@ -61,9 +61,19 @@ class Service(Tampering):
         server_ip: the address of the service in the tracks of messages.
         topics_to_taobao: the topics that apps may publish to Taobao; None for any.
 
+    Attributes:
+        console_type, deliveries_type, directory_type, publishing_type, reception_type: its parts, which a subclass may
+            replace.
+
     Raises:
         ValueError: two apps with one key.
     """
+
+    console_type = Console
+    deliveries_type = Deliveries
+    directory_type = Directory
+    publishing_type = Publishing
+    reception_type = Reception
 
     def __init__(
         self,
@@ -81,13 +91,15 @@ class Service(Tampering):
         self._rng = rng
         self._outbox = Outbox(recorder=recorder)
         self._connections = Connections()
-        self._directory = Directory(apps, rng=rng, cache=timing.subscription_cache, topics_to_taobao=topics_to_taobao)
-        self._deliveries = Deliveries(
+        self._directory = self.directory_type(
+            apps, rng=rng, cache=timing.subscription_cache, topics_to_taobao=topics_to_taobao
+        )
+        self._deliveries = self.deliveries_type(
             outbox=self._outbox, rng=rng, timing=timing, flow=flow or Flow(), epoch_ms=epoch_ms
         )
-        self._publishing = Publishing(directory=self._directory, outbox=self._outbox)
-        self._console = Console(directory=self._directory, deliveries=self._deliveries, outbox=self._outbox)
-        self._reception = Reception(
+        self._publishing = self.publishing_type(directory=self._directory, outbox=self._outbox)
+        self._console = self.console_type(directory=self._directory, deliveries=self._deliveries, outbox=self._outbox)
+        self._reception = self.reception_type(
             directory=self._directory,
             connections=self._connections,
             deliveries=self._deliveries,

@@ -258,6 +258,13 @@ def test_a_message_that_is_pushed_on_the_next_day(story: Story) -> Evidence:
     return produced, story.push(7)
 
 
+@violates("RDL-4", "7 expired 12.0 h after it was produced")
+def test_a_message_that_expires_before_its_time(story: Story) -> Evidence:
+    produced = story.produce(7)
+    story.wait(12 * 3600)
+    return produced, story.expire(7)
+
+
 @violates("RDL-4", "7 was pushed after it had expired")
 def test_a_message_that_is_pushed_after_it_was_dropped(story: Story) -> Evidence:
     story.connect()

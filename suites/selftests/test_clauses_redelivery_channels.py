@@ -432,6 +432,7 @@ def test_the_first_end_of_a_message_is_its_end() -> None:
     story.wait(10)
     story.deletes_group("default", 7)
     story.record(Dropped(message=Id(7)))
+    story.wait(24 * 3600)
     story.record(Expired(message=Id(7)))
     assert judged("RDL-8", story).result == "violated"
     assert judged("RDL-4", story).result == "pass"

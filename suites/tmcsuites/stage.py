@@ -27,6 +27,7 @@ from tmcfakes.faults import PlannedFault, Schedule
 from tmcfakes.service import Service
 from tmcfakes.simulated_http import connector_of
 from tmcspec import top
+from tmcspec.clauses.handshake import WRONG_SECRET
 from tmcspec.client.polling import CONSUME
 from tmcspec.events import (
     Accepted,
@@ -456,6 +457,31 @@ class Stage:
             session.post(self.fake.gateway_url, data=form) as answer,
         ):
             await answer.read()
+
+    async def let_strangers_connect(self) -> None:
+        """Somebody who cannot sign for the app, one of an app that the service does not know, and one who asks for a
+        group that there is not.
+        """
+        strangers: tuple[dict[str, Any], ...] = (
+            {"app_secret": "wrong"},
+            {"app_key": "tmcspec stranger"},
+            {"group": "tmcspec nobody"},
+        )
+        for number, odd in enumerate(strangers, start=1):
+            name = f"stranger {number}"
+            url = (await self.fake.listen_for(name)).url
+            if "app_secret" in odd:
+                self.record(Fault(name=WRONG_SECRET, target=name))
+            usual: dict[str, Any] = {"app_key": APP_KEY, "app_secret": APP_SECRET, "group": DEFAULT_GROUP} | odd
+            other = ReferenceSubject(wall_clock=self.wall_clock, rng=random.Random(number))
+            await other.open(functools.partial(self._reported, name))
+            try:
+                answer = await other.start(StartOptions(url=url, gateway_url="", **usual))
+                if answer.status == "raised":
+                    self.record(ClientError(client=name, error=answer.error or "", op="start"))
+            finally:
+                self.record(ClientStopped(client=name))
+                await other.close()
 
     async def pass_time(self, seconds: float) -> None:
         """Lets service time pass: in a live run the service's clock jumps and the client's does not."""

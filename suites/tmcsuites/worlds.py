@@ -48,6 +48,7 @@ class Setting:
         seed: of everything drawn by chance.
         factor: scales how long a client in a live run is given, > 0.
         jobs: how many cases of a live run are played side by side, at least 1.
+        fake: the service.
     """
 
     world: WorldName
@@ -56,6 +57,7 @@ class Setting:
     seed: int
     factor: float = 1.0
     jobs: int = 1
+    fake: type[FakeTmc] = FakeTmc
 
     @property
     def patience(self) -> float:
@@ -128,7 +130,7 @@ class _Run:
         epoch_ms = EPOCH_MS if simulated else time.time_ns() // 1_000_000
         clock = Clock.of_loop(loop)
         app = App(key=APP_KEY, secret=APP_SECRET)
-        fake = FakeTmc(
+        fake = self.setting.fake(
             apps=[app],
             seed=rng.getrandbits(32),
             clock=clock,

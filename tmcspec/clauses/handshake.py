@@ -28,6 +28,9 @@ from tmcspec.trace import Entry
 CLAUSES = Catalogue()
 clause = CLAUSES.clause
 
+#: The fault that an application was given a wrong secret.
+WRONG_SECRET = "wrong_secret"
+
 #: How far a CONNECT timestamp may be from the present, in seconds. The HTTP gateway's tolerance; none is known for
 #: CONNECT.
 TIMESTAMP_TOLERANCE = 600.0
@@ -94,14 +97,17 @@ def connect_carries_four_strings(history: History) -> Iterator[Finding]:
     source="observed: every published client; computed by the official Java SDK",
 )
 def sign_is_right(history: History) -> Iterator[Finding]:
-    """The trace holds no signs, only what the service found of them. Where a CONNECT was changed on the way, that says
-    nothing of the client.
+    """The trace holds no signs, only what the service found of them. Where a CONNECT was changed on the way, or the
+    application was given a wrong secret on purpose, that says nothing of the client.
     """
     what = {"wrong": "is not the expected digest", "case": "is not in upper case", "missing": "is missing"}
     spoiled = {each.connect.connection for each in history.handshakes if each.connect.lost}
     tampered = {each.signed.seq for each in history.handshakes if each.signed and each.tampered}
+    deceived = {at.event.target for at in history.events(Fault) if at.event.name == WRONG_SECRET}
     for at in history.events(Signed):
         if at.event.connection in spoiled or at.seq in tampered:
+            continue
+        if history.fleet.owner(at.event.connection) in deceived - {None}:
             continue
         if history.corruption.of(at.event.connection, at.entry, "upstream"):
             continue  # the service did not see what the client had signed

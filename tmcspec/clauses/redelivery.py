@@ -92,7 +92,7 @@ def confirmed_never_comes_again(history: History) -> Iterator[Finding]:
     Level.MUST,
     Binds.SERVICE,
     f"Nothing is handed out past its retention ({RETENTION / 3600:.0f} h, unless another one was set), and what "
-    "reaches it expires.",
+    "reaches it expires, not before.",
     source="S53: 消息最多保留8至24小时(不同集群有差异), 不论发没发, 有没有重发; S7",
 )
 def nothing_outlives_its_retention(history: History) -> Iterator[Finding]:
@@ -109,6 +109,9 @@ def nothing_outlives_its_retention(history: History) -> Iterator[Finding]:
         elif late:
             hours = (late.entry.time - born) / 3600
             yield broken(f"{life.id} was {_verb(late)} {hours:.1f} h after it was produced", produced, late.entry)
+        elif life.expired and life.expired.time < end - LATE:
+            hours = (life.expired.time - born) / 3600
+            yield broken(f"{life.id} expired {hours:.1f} h after it was produced", produced, life.expired.entry)
         elif _settled(life) > end + LATE <= history.trace.entries[-1].time:
             yield broken(f"{life.id} was neither settled nor dropped within its retention", produced)
         elif life.expired:

@@ -20,9 +20,10 @@ async def test_a_backlog_comes_as_fast_as_the_flow_value_says(tmc_stage: Stage) 
     """The smallest value, set while the client is connected."""
     await tmc_stage.start()
     tmc_stage.operate(lambda console: console.set_flow(APP_KEY, "default", 1))
-    await tmc_stage.pass_time(LATENCY)
+    await tmc_stage.pass_time(LATENCY + 1)
     messages = [tmc_stage.produce() for _ in range(BACKLOG)]
     await tmc_stage.until_answered(*messages)
+    await tmc_stage.pass_time(60)
 
 
 @case("FLW-2", "ACK-7", handlers=False)
@@ -30,12 +31,12 @@ async def test_a_group_that_was_shut_opens_again(tmc_stage: Stage) -> None:
     """Value 0, and then none."""
     await tmc_stage.start()
     tmc_stage.operate(lambda console: console.set_flow(APP_KEY, "default", 0))
-    await tmc_stage.pass_time(LATENCY)
-    message = tmc_stage.produce()
+    await tmc_stage.pass_time(LATENCY + 1)
+    messages = [tmc_stage.produce() for _ in range(BACKLOG)]
     await tmc_stage.pass_time(60)
     tmc_stage.operate(lambda console: console.set_flow(APP_KEY, "default", None))
-    await tmc_stage.pass_time(LATENCY)
-    await tmc_stage.until_answered(message)
+    await tmc_stage.pass_time(LATENCY + 1)
+    await tmc_stage.until_answered(*messages)
 
 
 # S51: 堆积过多(万级)或过久(半小时以上)会, 消费流控值预期会*30%
@@ -54,7 +55,7 @@ async def test_who_does_not_confirm_is_slowed_down(tmc_stage: Stage) -> None:
     """Every message fails, for two minutes."""
     await tmc_stage.start()
     tmc_stage.operate(lambda console: console.set_flow(APP_KEY, "default", 1))
-    await tmc_stage.pass_time(LATENCY)
+    await tmc_stage.pass_time(LATENCY + 1)
     messages = [tmc_stage.produce(told=Instruction(outcome="fail", reason="no stock")) for _ in range(FAILING)]
     await tmc_stage.pass_time(120)
     await tmc_stage.until_answered(messages[0])

@@ -41,6 +41,17 @@ async def test_a_users_messages_go_to_the_group_that_the_user_is_in(tmc_stage: S
     await tmc_stage.until_answered(*tmc_stage.broadcast(SELLER))
 
 
+# S9, S10
+@case("GRP-5", "ACK-7", handlers=False)
+async def test_what_a_user_has_not_permitted_is_produced_for_nobody(tmc_stage: Stage) -> None:
+    """One seller has let the app in and permitted nothing yet, another has permitted everything."""
+    tmc_stage.operate(let_in)
+    tmc_stage.operate(lambda console: console.authorise(APP_KEY, "商家未开通"))
+    await tmc_stage.start()
+    tmc_stage.broadcast("商家未开通")
+    await tmc_stage.until_answered(*tmc_stage.broadcast(SELLER))
+
+
 @case("GRP-1", "GRP-5", "ACK-7", handlers=False)
 async def test_a_bound_topic_goes_to_its_group_and_no_other_does(tmc_stage: Stage) -> None:
     """As long as the producer names no group."""

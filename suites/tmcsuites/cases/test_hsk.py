@@ -65,6 +65,15 @@ async def test_an_answer_with_another_flag_is_not_taken(tmc_stage: Stage) -> Non
     await _start_and_look_on(tmc_stage)
 
 
+# S71: isv.tmc-switch-off
+@case("HSK-11")
+async def test_strangers_are_refused_with_a_reason(tmc_stage: Stage) -> None:
+    """A wrong sign, an unknown app, and an unknown group; the client itself goes on."""
+    await tmc_stage.start()
+    await tmc_stage.let_strangers_connect()
+    await tmc_stage.until_answered(tmc_stage.produce())
+
+
 # S21: 连接失败时会抛出异常
 @case("HSK-6", "HSK-7", handlers=False, waits=PULL_INTERVAL)
 async def test_a_refused_first_connection_is_told(tmc_stage: Stage) -> None:

@@ -22,6 +22,16 @@ async def test_a_failed_message_comes_again_and_is_handled(tmc_stage: Stage) -> 
     await tmc_stage.until_answered(message)
 
 
+# S39: 消费了不确认, 每间隔约6分钟重发一次; S25
+@case("RDL-1", "RDL-2", "RDL-5", needs=("fail",))
+async def test_what_is_not_answered_and_what_failed_comes_again(tmc_stage: Stage) -> None:
+    """A handler that hangs and one that fails, and time enough to see that nothing comes."""
+    await tmc_stage.start()
+    tmc_stage.produce(told=Instruction(outcome="hang"))
+    await tmc_stage.until_answered(tmc_stage.produce(told=Instruction(outcome="fail", reason="not yet")))
+    await tmc_stage.pass_time(600)
+
+
 @case("RDL-3", "ACK-1")
 async def test_a_confirmed_message_never_comes_again(tmc_stage: Stage) -> None:
     """An hour after its confirm."""
@@ -50,20 +60,19 @@ async def test_a_late_confirm_still_settles(tmc_stage: Stage) -> None:
 
 @case("RDL-4", needs=("fail",))
 async def test_a_message_nobody_could_handle_expires(tmc_stage: Stage) -> None:
-    """Failed once, then the day is over."""
+    """Failed again and again, until the day is over."""
     await tmc_stage.start()
     message = tmc_stage.produce(told=Instruction(outcome="fail"))
     await tmc_stage.until_answered(message)
-    await tmc_stage.pass_time(24 * 3600 + 1)
+    await tmc_stage.pass_time(24 * 3600 + 600)
 
 
 @case("RDL-8", "ACK-7", handlers=False)
 async def test_what_was_lost_with_its_group_never_comes(tmc_stage: Stage) -> None:
-    """Not in a group of the same name either, and nothing that the client has is touched."""
-    await tmc_stage.start()
+    """Not in a group of the same name either, which the client then consumes."""
     tmc_stage.operate(lambda console: console.create_group(APP_KEY, "closing"))
     tmc_stage.produce(group="closing")
     tmc_stage.operate(lambda console: console.delete_group(APP_KEY, "closing"))
     tmc_stage.operate(lambda console: console.create_group(APP_KEY, "closing"))
-    tmc_stage.produce(group="closing")
-    await tmc_stage.until_answered(tmc_stage.produce())
+    await tmc_stage.start(group="closing")
+    await tmc_stage.until_answered(tmc_stage.produce(group="closing"))

@@ -11,9 +11,11 @@ from functools import cache
 
 import pytest
 
+from tmcfakes.fake import FakeTmc
 from tmcspec.clauses import CLAUSES, Level
 from tmcsuites.casebook import MARK, Case, CaseFunction
 from tmcsuites.mutants.base import Mutant
+from tmcsuites.mutants.services.base import ServiceMutant
 from tmcsuites.session import CASES
 from tmcsuites.stage import Stage
 from tmcsuites.verdict import CaseResult
@@ -65,14 +67,16 @@ def plays() -> tuple[Play, ...]:
     return tuple(_play(item) for item in collector.items)
 
 
-def plays_for(mutant: Mutant) -> tuple[Play, ...]:
+def plays_for(mutant: Mutant | ServiceMutant) -> tuple[Play, ...]:
     """The cases that a mutant goes through: all but the long ones that are not about its clause."""
     return tuple(play for play in plays() if not play.long or mutant.clause in play.case.clauses)
 
 
-def perform(subject: SubjectFactory, chosen: Iterable[Play]) -> tuple[CaseResult, ...]:
-    """Puts a client through some cases, judged by every clause."""
-    setting = Setting(world="simulated", subject=subject, clauses=tuple(CLAUSES.values()), seed=0)
+def perform(
+    subject: SubjectFactory, chosen: Iterable[Play], *, fake: type[FakeTmc] = FakeTmc
+) -> tuple[CaseResult, ...]:
+    """Puts a client, and perhaps another service, through some cases, judged by every clause."""
+    setting = Setting(world="simulated", subject=subject, clauses=tuple(CLAUSES.values()), seed=0, fake=fake)
     return tuple(run_case(play.id, play.case, play.function, setting) for play in chosen)
 
 
@@ -84,6 +88,18 @@ def accusations(results: Iterable[CaseResult]) -> dict[str, str]:
             if judgement.clause.level is Level.INFO:
                 continue  # it counts, and accuses nobody
             found.setdefault(judgement.clause.id, f"{result.id}: {judgement.violations[0].message}")
+    return found
+
+
+def charges(results: Iterable[CaseResult]) -> dict[str, str]:
+    """As `accusations`, of whomever they accuse: what a clause finds against the service makes a case void, and so is
+    no verdict about the client.
+    """
+    found: dict[str, str] = {}
+    for result in results:
+        for judgement in result.judgements:
+            if judgement.violations and judgement.clause.level is not Level.INFO:
+                found.setdefault(judgement.clause.id, f"{result.id}: {judgement.violations[0].message}")
     return found
 
 
