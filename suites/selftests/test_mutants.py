@@ -47,6 +47,8 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("connects-without-a-token", "HSK-8"): NO_TOKEN,
     ("loses-its-place-at-bytes", "FRM-5"): "gzip content is bytes",
     ("reads-int64-unsigned", "FRM-3"): "it shows `dataid` without its sign, in whatever format that came",
+    ("never-confirms", "RDL-7"): "a copy that comes again is known, and not confirmed either",
+    ("confirms-first", "DUP-1"): "it confirms a copy first, too",
     ("never-confirms", "FRM-6"): "the clause asks for a confirm",
     ("never-confirms", "FRM-11"): "the clause asks for a confirm",
     ("never-confirms", "QUE-1"): "what is never confirmed never leaves the queue",

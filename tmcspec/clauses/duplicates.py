@@ -50,12 +50,15 @@ def copies_are_handled_once(history: History) -> Iterator[Finding]:
 
 def _once(history: History, group: list[Life], successes: list[Entry]) -> Iterator[Finding]:
     """Findings about messages with one key, which was handled there."""
-    if len(successes) > 1:
-        death = history.first_after(ClientDied, successes[0])
-        if death is None or death.seq > successes[1].seq:
-            yield broken(f"{_named(group)} have one key, which was handled {len(successes)} times", *successes)
+    again = successes[1] if len(successes) > 1 else None
+    death = history.first_after(ClientDied, successes[0]) if successes else None
+    if again and (death is None or death.seq > again.seq):
+        yield broken(f"{_named(group)} have one key, which was handled {len(successes)} times", *successes)
+    elif successes:
+        yield held(*successes)
     for life in group:
-        for handing in life.handed:
+        # Those that came to their handlers are the matter of ACK-2 and ACK-3.
+        for handing in (each for each in life.handed if not each.received):
             for answer in handing.answers:
                 if isinstance(answer.message, Confirm) and (finding := _honest(history, group, answer, successes)):
                     yield finding

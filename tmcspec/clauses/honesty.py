@@ -20,10 +20,10 @@ TELLING_DELAY = 0.2
 
 
 def honest(history: History, delivery: Delivery, confirm: Said) -> Finding | None:
-    """A finding about the confirm of a delivery; None when nothing shows whether its handler was done. Of a message
-    that has copies another handler may have been called, which is the matter of DUP-1.
+    """A finding about the confirm of a delivery; None when nothing shows whether its handler was done. A copy that was
+    kept from its handler is the matter of DUP-1.
     """
-    if history.copies.has_any(delivery.life):
+    if delivery.received is None and history.copies.has_any(delivery.life):
         return None
     simulated = history.trace.world == "simulated"
     begun = delivery.life.begun

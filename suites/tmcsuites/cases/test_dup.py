@@ -13,7 +13,7 @@ from tmcsuites.stage import Stage
 KEY = ("tid",)
 
 #: A handler that works so many milliseconds is still at it when the copy comes.
-SLOW = 500
+SLOW = 400
 
 
 def _produce(stage: Stage, tid: int | str, told: Instruction | None = None) -> int:
@@ -23,7 +23,7 @@ def _produce(stage: Stage, tid: int | str, told: Instruction | None = None) -> i
 
 # S41: 务必要在业务层面进行去重处理…唯一键…也可以是消息内容中的唯一标识字段
 @case("DUP-1", "ACK-2", needs=("dedupe",))
-@pytest.mark.parametrize("tid", [7, 2**53, "E20260101-7", "订单"], ids=["small", "2_53", "text", "chinese"])
+@pytest.mark.parametrize("tid", [7, 2**53, "E20260101-7"], ids=["small", "2_53", "text"])
 async def test_a_copy_is_not_handled_again(tmc_stage: Stage, tid: int | str) -> None:
     """Another trade, whose number a double does not tell from the first, is no copy."""
     await tmc_stage.start(dedupe=KEY)
