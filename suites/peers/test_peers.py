@@ -17,7 +17,7 @@ from scoreboard import Defect, record
 
 from tmcsuites.verdict import Verdict
 
-#: Seconds for all whole runs. A client with many defects takes eight minutes alone, for every silence is waited out; a
+#: Seconds for all whole runs. A client with many defects takes a quarter of an hour, for every silence is waited out; a
 #: busy machine may take twice that.
 LIMIT = 1800
 
