@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tmcfakes.faults import Drop
 from tmcspec.events import Received
 from tmcspec.instruction import Instruction
 from tmcspec.timing import CONFIRM_TIMEOUT
@@ -25,9 +26,10 @@ async def test_a_failed_message_comes_again_and_is_handled(tmc_stage: Stage) -> 
 # S39: 消费了不确认, 每间隔约6分钟重发一次; S25
 @case("RDL-1", "RDL-2", "RDL-5", needs=("fail",))
 async def test_what_is_not_answered_and_what_failed_comes_again(tmc_stage: Stage) -> None:
-    """A handler that hangs and one that fails, and time enough to see that nothing comes."""
+    """A push that gets lost and a handler that fails, and time enough to see that nothing comes."""
     await tmc_stage.start()
-    tmc_stage.produce(told=Instruction(outcome="hang"))
+    tmc_stage.inject(Drop(frame="push"))
+    tmc_stage.produce()
     await tmc_stage.until_answered(tmc_stage.produce(told=Instruction(outcome="fail", reason="not yet")))
     await tmc_stage.pass_time(600)
 
