@@ -26,6 +26,9 @@ HERE = Path(__file__).parent
 #: Seconds that an installation may take; it waits for a registry.
 INSTALL_LIMIT = 600
 
+#: Cases side by side: most of a run waits for the client's own timers.
+JOBS = "4"
+
 TMCSPEC = Path(sys.executable).with_name("tmcspec")
 
 #: What a run wrote, in its report.
@@ -164,7 +167,7 @@ def running(peer: Peer, report: Path, *options: str, adapter: Sequence[str] = ()
         adapter: more arguments of its adapter.
     """
     words, environment = peer.adapter(*adapter)
-    command = [str(TMCSPEC), "run", "--client", shlex.join(words), "--report", str(report), *options]
+    command = [str(TMCSPEC), "run", "--client", shlex.join(words), "-n", JOBS, "--report", str(report), *options]
     # To a file: nobody reads while several go on, and one that cannot write stands still.
     with (report / CONSOLE).open("wb") as console:
         process = subprocess.Popen(
