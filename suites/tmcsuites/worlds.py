@@ -21,6 +21,7 @@ from tmcspec.clauses import Clause, Judgement, judge_trace
 from tmcspec.timing import CONFIRM_TIMEOUT
 from tmcspec.trace import Trace
 from tmcsuites.adapters.contract import ClientInfo, Subject, SubjectError
+from tmcsuites.adapters.engine import LOOPBACK
 from tmcsuites.casebook import Case, CaseFunction
 from tmcsuites.stage import APP_KEY, APP_SECRET, START_PATIENCE, TOPIC_TO_TAOBAO, NeverReady, Stage
 from tmcsuites.verdict import CaseResult, Verdict, decide
@@ -47,6 +48,7 @@ class Setting:
         clauses: that judge, in order.
         seed: of everything drawn by chance.
         factor: scales how long a client in a live run is given, > 0.
+        host: address that the service listens on.
     """
 
     world: WorldName
@@ -54,6 +56,7 @@ class Setting:
     clauses: Sequence[Clause]
     seed: int
     factor: float = 1.0
+    host: str = LOOPBACK
 
     @property
     def patience(self) -> float:
@@ -129,6 +132,7 @@ class _Run:
             seed=rng.getrandbits(32),
             clock=clock,
             epoch_ms=epoch_ms,
+            host=self.setting.host,
             topics_to_taobao=[TOPIC_TO_TAOBAO],
         )
         wall_clock = (lambda: epoch_ms / 1000 + loop.time()) if simulated else time.time
