@@ -22,6 +22,7 @@ from tmcsuites.adapters.engine import connected
 from tmcsuites.adapters.holder import remove_leftovers
 
 MakeImage = Callable[..., str]
+Hold = Callable[[str], subprocess.Popen[bytes]]
 
 TMCSPEC = (sys.executable, "-P", "-c", "from tmcsuites.cli import main; main()")
 LIMIT = 120  # seconds; every wait here ends on an observation
@@ -76,7 +77,7 @@ def wait_until(seen: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-def hold(client: docker.DockerClient) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+def hold(client: docker.DockerClient) -> Iterator[Hold]:
     """Starts holders; the container is up when this returns. All end with the test, and what they left is removed."""
     with connected() as engine, ExitStack() as stack:
         stack.callback(remove_leftovers, engine)
@@ -126,6 +127,7 @@ def test_a_bare_image_is_judged_by_what_shows(client: docker.DockerClient, image
         ("exit(3)", "CRASHED", "the client ended by itself (exit 3)"),
         ("exit(127)", "UNSUPPORTED", "exit status 127"),
     ],
+    ids=["dies", "unsupported"],
 )
 def test_the_end_of_a_container_is_noticed(
     image: MakeImage, tmp_path: Path, code: str, verdict: str, told: str
@@ -162,11 +164,13 @@ def test_the_variables_of_tmc_are_given_and_no_other(image: MakeImage) -> None:
     assert sorted(done.stdout.split()) == ["TMC_GROUP", "TMC_URL"]
 
 
-@pytest.mark.parametrize(("code", "status"), [(OBEDIENT, 9), (STUBBORN, 128 + signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("code", "status"), [(OBEDIENT, 9), (STUBBORN, 128 + signal.SIGKILL)], ids=["obedient", "stubborn"]
+)
 def test_sigterm_is_handed_on_and_not_for_long(
     client: docker.DockerClient,
     image: MakeImage,
-    hold: Callable[[str], subprocess.Popen[bytes]],
+    hold: Hold,
     code: str,
     status: int,
 ) -> None:
@@ -197,7 +201,7 @@ def test_a_run_that_is_ended_takes_its_container_along(
 
 
 def test_a_container_sees_the_end_of_a_holder_that_is_killed(
-    client: docker.DockerClient, image: MakeImage, hold: Callable[[str], subprocess.Popen[bytes]]
+    client: docker.DockerClient, image: MakeImage, hold: Hold
 ) -> None:
     name = image("-c", f"print('up', flush=True); {ECHOES}")
     hold(name).kill()
@@ -205,7 +209,7 @@ def test_a_container_sees_the_end_of_a_holder_that_is_killed(
 
 
 def test_what_is_left_of_a_killed_holder_is_removed_at_the_next_start(
-    client: docker.DockerClient, image: MakeImage, hold: Callable[[str], subprocess.Popen[bytes]]
+    client: docker.DockerClient, image: MakeImage, hold: Hold
 ) -> None:
     name = image("-c", STUBBORN)
     killed, alive = hold(name), hold(name)

@@ -192,6 +192,8 @@ def _contained(image: str | None, bare_image: str | None, factor: float) -> tupl
     name = image or bare_image or ""
     try:
         reach = prepare(name)
+    except ValueError as error:
+        raise _usage(str(error)) from None
     except SubjectError as error:
         _complain(f"The client could not be measured: {error}")
         sys.exit(ExitStatus.NOT_MEASURED)

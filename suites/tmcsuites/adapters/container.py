@@ -29,7 +29,7 @@ class ContainerSubject(ProcessSubject):
         deadlines: seconds by operation, before the factor.
 
     Raises:
-        ValueError: the image has no name, or the factor is not more than 0.
+        ValueError: the factor is not more than 0.
 
     Example:
         >>> from tmcsuites.adapters.engine import prepare
@@ -39,7 +39,7 @@ class ContainerSubject(ProcessSubject):
     def __init__(
         self, image: str, *, reach: Reach, deadline_factor: float = 1.0, deadlines: Deadlines | None = None
     ) -> None:
-        super().__init__(holding(_named(image)), deadline_factor=deadline_factor, deadlines=deadlines)
+        super().__init__(holding(image), deadline_factor=deadline_factor, deadlines=deadlines)
         self._reach = reach
 
     @property
@@ -56,7 +56,7 @@ class BareContainerSubject(BareSubject):
     def __init__(
         self, image: str, *, reach: Reach, deadline_factor: float = 1.0, deadlines: Deadlines | None = None
     ) -> None:
-        super().__init__(holding(_named(image)), deadline_factor=deadline_factor, deadlines=deadlines)
+        super().__init__(holding(image), deadline_factor=deadline_factor, deadlines=deadlines)
         self._image = image
         self._reach = reach
         self.info = replace(self.info, name=image, transport="bare-container")
@@ -66,13 +66,7 @@ class BareContainerSubject(BareSubject):
 
     def _ended(self, ended: asyncio.Future[str]) -> None:
         if ended.result() == f"exit {holder.CANNOT_RUN}" and not self._ending:
-            # Nothing of the client ran; an adapter is held to saying hello first.
+            # An adapter that does not run never says hello, which is Unavailable anyway.
             self._fail(Unavailable(f"a container of {self._image!r} could not be run; the log says why", log=self.log))
         else:
             super()._ended(ended)
-
-
-def _named(image: str) -> str:
-    if not image.strip():
-        raise ValueError(f"the image {image!r} has no name; give one, as in 'acme/tmc-client:1.2'")
-    return image

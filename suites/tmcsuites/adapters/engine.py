@@ -89,8 +89,11 @@ def prepare(image: str) -> Reach:
         image: name of an image; pulled when the engine does not have it.
 
     Raises:
+        ValueError: the image has no name.
         Unavailable: the extra is not installed, no engine answers, or it has no such image and cannot get it.
     """
+    if not image.strip():
+        raise ValueError(f"the image {image!r} has no name; give one, as in 'acme/tmc-client:1.2'")
     with connected() as engine:
         try:
             _have(engine, image)
@@ -100,7 +103,7 @@ def prepare(image: str) -> Reach:
     for subnet in _subnets(bridge):
         if (own := own_address(subnet)) is not None:
             return Reach(listen=own, name=own)
-    # An engine in a virtual machine, as that of a desktop. Its containers have a name for us, and get at our loopback.
+    # An engine in a virtual machine, as that of a desktop. It has a name for us, behind which is our loopback.
     return Reach(listen=LOOPBACK, name=HOST_NAME)
 
 
@@ -121,20 +124,19 @@ def _have(engine: DockerClient, image: str) -> None:
 
 def _subnets(network: dict[str, Any]) -> Iterator[ipaddress.IPv4Network]:
     for config in network["IPAM"]["Config"] or ():
-        with contextlib.suppress(ValueError):  # of the other family
-            yield ipaddress.IPv4Network(config["Subnet"])
+        with contextlib.suppress(ValueError):  # it is of the other family, or there is none
+            yield ipaddress.IPv4Network(config.get("Subnet"))
 
 
 def own_address(subnet: ipaddress.IPv4Network) -> str | None:
     """Our own address in this subnet, None when we are not in it.
 
-    On the machine of the engine that is the gateway of its containers; in a container beside them it is ours. Nothing
-    but containers gets at either.
+    On the machine of the engine that is the gateway of its containers; in a container beside them it is ours.
     """
     # A datagram socket that is connected sends nothing: the kernel only chooses the address that it would send from.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect((str(subnet[1]), 9))
+            probe.connect((str(next(iter(subnet.hosts()))), 9))
         except OSError:
             return None
         own = str(probe.getsockname()[0])

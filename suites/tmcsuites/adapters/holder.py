@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tmcsuites.adapters.contract import Unavailable
-from tmcsuites.adapters.engine import HOST_NAME, connected, refusals
+from tmcsuites.adapters.engine import BRIDGE, HOST_NAME, connected, refusals
 
 if TYPE_CHECKING:
     from testcontainers.core.docker_client import DockerClient
@@ -50,7 +50,7 @@ _LOCK_NAME = re.compile(r"tmcspec-\w+\.lock", re.ASCII)
 
 
 def main(image: str) -> int:
-    # From now on a signal waits until somebody asks for it: a container that is being made can not be left half-way.
+    # From now on a signal waits until somebody asks for it: a container that is being made cannot be left half-way.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         with connected() as engine, _lock() as lock:
@@ -72,7 +72,7 @@ def _hold(engine: DockerClient, image: str, lock: Path) -> int:
         labels={LABEL: lock.name},
         # The end of our connection is the end of its input.
         stdin_open=True,
-        network="bridge",
+        network=BRIDGE,
         extra_hosts={HOST_NAME: "host-gateway"},
         # The runner keeps the log, bounded. The engine would write all that an adapter says to a disk.
         log_config={"type": "none"},
