@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Network
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +22,9 @@ from tmcsuites.adapters import container, engine
 from tmcsuites.adapters.child import as_command
 from tmcsuites.adapters.container import BareContainerSubject, ContainerSubject
 from tmcsuites.adapters.contract import Crashed, Deadlines, StartOptions, SubjectError, Unavailable
-from tmcsuites.adapters.engine import Reach, own_address, prepare
+from tmcsuites.adapters.engine import BRIDGE, HOST_NAME, Reach, own_address, prepare
+from tmcsuites.adapters.holder import CANNOT_RUN, GRACE, LABEL, PREFIX
+from tmcsuites.run_command import run
 
 OPTIONS = StartOptions(
     url="ws://127.0.0.1:1/",
@@ -241,7 +245,7 @@ def test_an_image_that_cannot_be_had_ends_with_6(use: Any, option: str) -> None:
 
 
 def test_the_service_of_a_run_listens_where_the_container_looks(
-    use: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    use: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     use(Engine("acme", subnets=[{"Subnet": "127.0.0.0/8"}]))
     monkeypatch.setattr(engine, "own_address", lambda subnet: "127.0.0.2")
@@ -251,3 +255,15 @@ def test_the_service_of_a_run_listens_where_the_container_looks(
         "run", "--bare-image", "acme", "--case", CONNECTS, "--deadline-factor", "0.03", "--report", str(tmp_path)
     )
     assert "ws://127.0.0.2:" in ended.out
+
+
+def test_what_the_contract_says_of_containers_is_so() -> None:
+    contract = (Path(__file__).parents[2] / "docs" / "adapter.md").read_text(encoding="utf-8")
+    section = contract.partition("\n## In a container\n")[2].partition("\n## ")[0]
+    commands = re.findall(r"^    tmcspec run (--\S+) \S+$", section, re.MULTILINE)
+    assert commands == ["--image", "--bare-image"]
+    assert {option for each in run.params for option in each.opts} >= set(commands)
+    for word in (f"`{LABEL}`", f"`{PREFIX}`", f"status {CANNOT_RUN}", f"`{BRIDGE}`", f"`{HOST_NAME}`"):
+        assert word in section
+    assert GRACE == 0.5
+    assert "for half a second, then SIGKILL" in section
