@@ -19,7 +19,9 @@ from tmcspec.clauses import AREAS
 from tmcsuites import known_failing
 from tmcsuites.adapters.bare import BareSubject
 from tmcsuites.adapters.child import as_command
+from tmcsuites.adapters.container import BareContainerSubject, ContainerSubject
 from tmcsuites.adapters.contract import Subject, SubjectError
+from tmcsuites.adapters.engine import LOOPBACK, prepare
 from tmcsuites.adapters.process import ProcessSubject
 from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.known_failing import KnownFailing, KnownFailingError
@@ -54,6 +56,8 @@ def _cores() -> int:
 @click.command(context_settings={"ignore_unknown_options": False})
 @click.option("--client", metavar="CMD", help="An adapter process, spoken to in JSON Lines.")
 @click.option("--bare", metavar="CMD", help="A program without adapter that reads the TMC_* variables.")
+@click.option("--image", metavar="IMAGE", help="A container image whose program is such an adapter.")
+@click.option("--bare-image", metavar="IMAGE", help="A container image whose program reads the TMC_* variables.")
 @click.option(
     "--python", metavar="MODULE:FACTORY", help="A factory of a client in this process, called with wall_clock and rng."
 )
@@ -119,6 +123,8 @@ def _cores() -> int:
 def run(
     client: str | None,
     bare: str | None,
+    image: str | None,
+    bare_image: str | None,
     python: str | None,
     areas: tuple[str, ...],
     clauses: tuple[str, ...],
@@ -145,9 +151,10 @@ def run(
     Example:
       tmcspec run --client "node adapter.js" --area LID --known-failing known-failing.toml
     """
-    if sum(choice is not None for choice in (client, bare, python)) > 1:
-        raise _usage("--client, --bare and --python exclude each other: one client at a time")
-    if world == "simulated" and (client or bare):
+    if sum(choice is not None for choice in (client, bare, image, bare_image, python)) > 1:
+        raise _usage("--client, --bare, --image, --bare-image and --python exclude each other: one client at a time")
+    elsewhere = any(choice is not None for choice in (client, bare, image, bare_image))
+    if world == "simulated" and elsewhere:
         raise _usage("--world simulated needs a client in this process; other processes have real clocks")
     if not 0 < deadline_factor < math.inf:
         raise _usage(f"--deadline-factor must be more than 0 and finite, not {deadline_factor}")
@@ -157,13 +164,18 @@ def run(
         known = known_failing.load(list_, today=_today()) if list_ and draft is None else KnownFailing()
     except (SelectionError, KnownFailingError) as error:
         raise _usage(str(error)) from None
+    if image is not None or bare_image is not None:
+        subject, host = _contained(image, bare_image, deadline_factor)
+    else:
+        subject, host = _factory(client, bare, python, deadline_factor), LOOPBACK
     setting = Setting(
-        world=world or ("live" if client or bare else "simulated"),
-        subject=_factory(client, bare, python, deadline_factor),
+        world=world or ("live" if elsewhere else "simulated"),
+        subject=subject,
         clauses=selection.judges,
         seed=seed,
         factor=deadline_factor,
         jobs=jobs,
+        host=host,
     )
     sys.exit(_run(setting, selection, draft or known, report, pytest_arguments))
 
@@ -247,6 +259,20 @@ def _factory(client: str | None, bare: str | None, python: str | None, factor: f
             raise SubjectError(f"{python}: {type(error).__name__}: {error}") from error
 
     return made
+
+
+def _contained(image: str | None, bare_image: str | None, factor: float) -> tuple[SubjectFactory, str]:
+    """What makes the client for a case, and the address that the service must listen on for it."""
+    held = ContainerSubject if image is not None else BareContainerSubject
+    name = image or bare_image or ""
+    try:
+        reach = prepare(name)
+    except ValueError as error:
+        raise _usage(str(error)) from None
+    except SubjectError as error:
+        _complain(f"The client could not be measured: {error}")
+        sys.exit(ExitStatus.NOT_MEASURED)
+    return lambda wall_clock, rng: held(name, reach=reach, deadline_factor=factor), reach.listen
 
 
 def _imported(name: str) -> Any:

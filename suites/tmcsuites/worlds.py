@@ -21,6 +21,7 @@ from tmcspec.clauses import Clause, Judgement, Level, judge_trace
 from tmcspec.timing import CONFIRM_TIMEOUT
 from tmcspec.trace import Trace
 from tmcsuites.adapters.contract import ClientInfo, Hung, Subject, SubjectError, Unavailable
+from tmcsuites.adapters.engine import LOOPBACK
 from tmcsuites.casebook import Case, CaseFunction
 from tmcsuites.stage import APP_KEY, APP_SECRET, START_PATIENCE, TOPIC_TO_TAOBAO, NeverReady, Stage
 from tmcsuites.verdict import CaseResult, Verdict, decide, guilty_of
@@ -49,6 +50,7 @@ class Setting:
         factor: scales how long a client in a live run is given, > 0.
         jobs: how many cases of a live run are played side by side, at least 1.
         fake: the service.
+        host: address that the service listens on.
     """
 
     world: WorldName
@@ -58,6 +60,7 @@ class Setting:
     factor: float = 1.0
     jobs: int = 1
     fake: type[FakeTmc] = FakeTmc
+    host: str = LOOPBACK
 
     @property
     def patience(self) -> float:
@@ -135,6 +138,7 @@ class _Run:
             seed=rng.getrandbits(32),
             clock=clock,
             epoch_ms=epoch_ms,
+            host=self.setting.host,
             topics_to_taobao=[TOPIC_TO_TAOBAO],
         )
         wall_clock = (lambda: epoch_ms / 1000 + loop.time()) if simulated else time.time

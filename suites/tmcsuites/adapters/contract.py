@@ -1,7 +1,7 @@
 """What a client under test looks like to the suites, however it is held.
 
-A `Subject` is one client: an adapter process, a bare program, or an object in this process. The suites drive it with a
-few operations and listen to its events. They never learn how it is held.
+A `Subject` is one client: an adapter process or a bare program, either of them in a container or not, or an object in
+this process. The suites drive it with a few operations and listen to its events. They never learn how it is held.
 
 An operation ends in one of two ways. An `Answer` is the client's own word, and it is judged: `raised` means that the
 client library reported an error, `unsupported` that this client cannot do it. A `SubjectError` means that there is
@@ -25,7 +25,7 @@ from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 PROTOCOL_VERSION = 1
 
-Transport: TypeAlias = Literal["process", "bare", "in-process"]
+Transport: TypeAlias = Literal["process", "bare", "container", "bare-container", "in-process"]
 Mode: TypeAlias = Literal["push", "poll"]
 Status: TypeAlias = Literal["result", "raised", "unsupported", "fault"]
 Outcome: TypeAlias = Literal["ok", "fail", "raise"]
