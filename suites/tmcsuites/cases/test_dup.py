@@ -22,7 +22,7 @@ def _produce(stage: Stage, tid: int | str, told: Instruction | None = None) -> i
 
 
 # S41: 务必要在业务层面进行去重处理…唯一键…也可以是消息内容中的唯一标识字段
-@case("DUP-1", "ACK-2", needs=("dedupe",))
+@case("DUP-1", "ACK-1", needs=("dedupe",))
 @pytest.mark.parametrize("tid", [7, 2**53, "E20260101-7"], ids=["small", "2_53", "text"])
 async def test_a_copy_is_not_handled_again(tmc_stage: Stage, tid: int | str) -> None:
     """Another trade, whose number a double does not tell from the first, is no copy."""
