@@ -248,7 +248,7 @@ def test_values_are_validated_when_made() -> None:
         ClientInfo(name="n", version="", language="l", transport="bare", capabilities=frozenset())
     with pytest.raises(ValueError, match=r"unknown capabilities \['fly'\]; valid: 'codec'"):
         ClientInfo(name="n", version="v", language="l", transport="bare", capabilities=frozenset({"fly"}))
-    with pytest.raises(ValueError, match="transport is 'pigeon'; valid: 'bare', 'in-process', 'process'"):
+    with pytest.raises(ValueError, match="transport is 'pigeon'; valid: 'bare', 'bare-container', 'container'"):
         ClientInfo(name="n", version="v", language="l", transport="pigeon", capabilities=frozenset())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="mode is 'pull'; valid: 'poll', 'push'"):
         StartOptions(url="", gateway_url="", app_key="", app_secret="", mode="pull")  # type: ignore[arg-type]

@@ -201,6 +201,21 @@ def test_who_left_a_connection_and_was_understood_on_the_next_must_confirm() -> 
     assert accused(story) == ["ACK-1"]
 
 
+def test_who_left_a_connection_and_is_silent_on_the_next_must_confirm() -> None:
+    story = Story()
+    story.connect(client="b")
+    story.fault("corrupt", "b", "stream=upstream rate=0.1")
+    story.connect(client="a")
+    story.push(7)
+    story.received(7, client="a")
+    story.close("client")
+    story.wait(5)
+    story.connect(client="a")
+    story.handled(7, client="a")
+    story.wait(100)
+    assert accused(story) == ["ACK-1"]
+
+
 def test_who_left_a_connection_and_does_not_come_back_is_late_all_the_same() -> None:
     story = Story()
     story.connect(client="a")

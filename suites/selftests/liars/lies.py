@@ -46,11 +46,15 @@ class KnowsTheProbe(Liar):
 
 
 class Forgetful(Liar):
-    """Knows the last id only."""
+    """Knows the last id only, and takes a moment, in which others come."""
 
     def take(self, command: Command) -> None:
         self.last = command["id"]
         super().take(command)
+
+    async def obey(self, command: Command) -> None:
+        await asyncio.sleep(0.2)
+        await super().obey(command)
 
     def answer(self, command: Command, status: str, **members: Any) -> None:
         super().answer(command | {"id": self.last}, status, **members)
