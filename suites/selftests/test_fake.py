@@ -17,7 +17,20 @@ from websockets.sync.client import connect as connect_sync
 from tmcfakes.clock import Clock
 from tmcfakes.fake import FakeTmc
 from tmcfakes.service import App
-from tmcspec.events import Accepted, Advanced, Closed, Confirmed, Event, Expired, FrameIn, Opened, Produced, Pushed
+from tmcspec.clauses import CLAUSES, judge_trace
+from tmcspec.events import (
+    Accepted,
+    Advanced,
+    Closed,
+    Confirmed,
+    Event,
+    Expired,
+    FrameIn,
+    Opened,
+    Produced,
+    Pushed,
+    RetentionSet,
+)
 from tmcspec.frame import decode, encode
 from tmcspec.messages import Confirm, Connect, ConnectAck, Push, from_service
 from tmcspec.signing import sign_connect
@@ -155,9 +168,20 @@ def test_advancing_is_recorded_before_what_it_brings_about() -> None:
         tmc.produce(topic=TOPIC, content="{}")
         tmc.advance(3600)
         assert tmc.now() == 3600.0
-    assert names(tmc) == ["produced", "advanced", "expired"]
-    assert [entry.time for entry in tmc.trace().entries] == [0.0, 3600.0, 3600.0]
-    assert tmc.trace().entries[1].event == Advanced(seconds=3600)
+    assert names(tmc) == ["retention_set", "produced", "advanced", "expired"]
+    assert [entry.time for entry in tmc.trace().entries] == [0.0, 0.0, 3600.0, 3600.0]
+    assert tmc.trace().entries[2].event == Advanced(seconds=3600)
+
+
+@pytest.mark.parametrize("hours", [1, 48])
+def test_another_retention_than_the_usual_one_is_told_and_so_breaks_nothing(hours: int) -> None:
+    with FakeTmc(clock=Clock.manual(), timing=Timing(retention=hours * 3600.0)) as tmc:
+        tmc.reset()
+        tmc.produce(topic=TOPIC, content="{}")
+        tmc.advance(hours * 3600 + 100)
+        (judgement,) = judge_trace(tmc.trace(world="simulated"), [CLAUSES["RDL-4"]])
+    assert tmc.trace().entries[0].event == RetentionSet(seconds=hours * 3600.0)
+    assert judgement.result == "pass"
 
 
 def test_a_clock_of_ones_own_is_used_and_left_as_it_was() -> None:
