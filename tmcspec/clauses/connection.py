@@ -9,7 +9,6 @@ from itertools import pairwise
 from math import inf
 
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
-from tmcspec.clauses.conversation import Conversation
 from tmcspec.clauses.hindrance import HALF_OPEN, REFUSED_UPGRADE
 from tmcspec.clauses.history import History
 from tmcspec.clauses.starting import told_of
@@ -248,12 +247,14 @@ def _back_in_time(history: History, absence: _Absence, since: Entry, limit: floa
     away = history.between(since, back) if back else 0.0
     if back and away <= limit:
         yield held(absence.closed, back)
-    elif _excused(history, history.conversations[absence.name], absence.closed, since):
         return
-    elif why := history.overdue(since, limit, client=client):
-        what = f"back only after {away:.1f} s" if back else f"not back; {why}"
-        evidence = dict.fromkeys([absence.closed, since, *([back] if back else [])])
-        yield broken(f"the client was {what}", *evidence)
+    opened = history.conversations[absence.name].opened
+    # The client may be stopped, or the service be taken away, just before the connection ends.
+    begun = opened.entry if opened else history.trace.entries[0]
+    if _prevented(history, client, begun=begun, ended=absence.closed, since=since, seconds=BACK_WITHIN):
+        return
+    if why := history.overdue(since, limit, client=client):
+        yield _not_back(history, since, back, why, absence.closed)
 
 
 def _refused_upgrades(over: Entry) -> bool:
@@ -279,15 +280,12 @@ def _noticed(history: History, silent: Entry, name: str, client: str | None) -> 
     if back and history.between(silent, back.entry) <= SILENCE_NOTICED:
         yield held(silent, back.entry)
         return
-    stopped = history.fleet.first_after(ClientStopped, silent, client)
-    reasons = (history.act(silent, client), stopped and stopped.entry, history.unreachable(silent))
-    if any(entry and history.between(silent, entry) < SILENCE_NOTICED for entry in reasons):
+    if _prevented(history, client, begun=silent, ended=silent, since=silent, seconds=SILENCE_NOTICED):
         return
     if history.barred(silent, SILENCE_NOTICED, client):
         return
     if why := history.overdue(silent, SILENCE_NOTICED, on=name, client=client, alone=True):
-        what = f"back only after {history.between(silent, back.entry):.1f} s" if back else f"not back; {why}"
-        yield broken(f"the client was {what}", silent, *([back.entry] if back else []))
+        yield _not_back(history, silent, back.entry if back else None, why)
 
 
 def _attempts(history: History) -> dict[str | None, list[tuple[Entry, float]]]:
@@ -304,13 +302,19 @@ def _attempts(history: History) -> dict[str | None, list[tuple[Entry, float]]]:
     return found
 
 
-def _excused(history: History, conversation: Conversation, closed: Entry, calm: Entry) -> bool:
-    """Whether the client need not, or could not, be back after its connection was closed, or after what hindered it
-    then.
+def _prevented(
+    history: History, client: str | None, *, begun: Entry, ended: Entry, since: Entry, seconds: float
+) -> bool:
+    """Whether a client need not, or could not, be back in so many seconds from `since`: it was stopped, or the service
+    taken away, after `begun`, or something was done to it on purpose after `ended`.
     """
-    client = history.fleet.owner(conversation.connection)
-    begun = conversation.opened.entry if conversation.opened else history.trace.entries[0]
-    # The client may be stopped, or the service be taken away, just before the connection ends.
     stopped = history.fleet.first_after(ClientStopped, begun, client)
-    reasons = (history.act(closed, client), stopped and stopped.entry, history.unreachable(begun))
-    return any(entry and history.between(calm, entry) < BACK_WITHIN for entry in reasons)
+    reasons = (history.act(ended, client), stopped and stopped.entry, history.unreachable(begun))
+    return any(entry and history.between(since, entry) < seconds for entry in reasons)
+
+
+def _not_back(history: History, since: Entry, back: Entry | None, why: str, *before: Entry) -> Finding:
+    """A client that was not back in time; what came before that, and where it was back after all, prove it."""
+    what = f"back only after {history.between(since, back):.1f} s" if back else f"not back; {why}"
+    evidence = dict.fromkeys([*before, since, *([back] if back else [])])
+    return broken(f"the client was {what}", *evidence)
