@@ -1,4 +1,4 @@
-"""`docs/kill-matrix.md` is what the tests of the mutants find. It is looked at after them, which play for both."""
+"""`docs/kill-matrix.md` and its data are what the tests of the mutants find; they play once for both."""
 
 from __future__ import annotations
 
