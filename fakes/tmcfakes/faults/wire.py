@@ -2,7 +2,7 @@
 
 The names and meanings are Toxiproxy's, because people know them. `stream` is `upstream` (what the client sends),
 `downstream` (what the service sends), or `both`. A fault concerns the connections that are open while it lasts, and
-those that are opened while it lasts.
+those that are opened while it lasts; `half_open` only the former.
 """
 
 from __future__ import annotations

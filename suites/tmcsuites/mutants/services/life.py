@@ -60,12 +60,16 @@ class GivesUpWhatFailed(Deliveries):
         return known
 
 
+def _there(deliveries: Deliveries, queue: Queue | None, message_id: int | None) -> bool:
+    return queue is not None and message_id is not None and deliveries.backlog.find(queue, message_id) is not None
+
+
 @mutant("forgets-a-confirm-over-http", "RDL-3")
 class ForgetsAConfirmOverHttp(Deliveries):
     """Acknowledges a confirm over HTTP, and hands the message out again all the same."""
 
     def confirm(self, message_id: int | None, queue: Queue | None, *, via: Via, connection: str | None) -> bool:
-        if via == "ws" or queue is None or message_id is None or self.backlog.find(queue, message_id) is None:
+        if via == "ws" or not _there(self, queue, message_id):
             return super().confirm(message_id, queue, via=via, connection=connection)
         self._outbox.recorder.note(self._outbox.now, confirmed, message_id, via, connection)
         return True
@@ -76,7 +80,7 @@ class ForgetsAConfirmByWebSocket(Deliveries):
     """Takes a confirm on a connection, and hands the message out again all the same."""
 
     def confirm(self, message_id: int | None, queue: Queue | None, *, via: Via, connection: str | None) -> bool:
-        if via == "http" or queue is None or message_id is None or self.backlog.find(queue, message_id) is None:
+        if via == "http" or not _there(self, queue, message_id):
             return super().confirm(message_id, queue, via=via, connection=connection)
         self._outbox.recorder.note(self._outbox.now, confirmed, message_id, via, connection)
         return True
