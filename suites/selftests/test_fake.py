@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import threading
 import time
@@ -16,7 +17,7 @@ from websockets.sync.client import connect as connect_sync
 
 from tmcfakes.clock import Clock
 from tmcfakes.fake import FakeTmc
-from tmcfakes.service import App
+from tmcfakes.service import App, Service
 from tmcspec.clauses import CLAUSES, judge_trace
 from tmcspec.events import (
     Accepted,
@@ -171,6 +172,26 @@ def test_advancing_is_recorded_before_what_it_brings_about() -> None:
     assert names(tmc) == ["retention_set", "produced", "advanced", "expired"]
     assert [entry.time for entry in tmc.trace().entries] == [0.0, 0.0, 3600.0, 3600.0]
     assert tmc.trace().entries[2].event == Advanced(seconds=3600)
+
+
+@pytest.mark.parametrize("apart", range(1, 10))
+def test_all_happens_at_its_own_time_where_deadlines_are_nearer_than_the_machine_is_fast(apart: int) -> None:
+    """When real time had come past the second one by itself, all that followed was put off to the end of the jump. How
+    near that is, the clock's reads tell: each takes it a millisecond.
+    """
+
+    def produce_two(service: Service, now: float) -> None:
+        for moment in (now, now + apart * 1e-3):
+            service.produce(app_key="test", topic=TOPIC, content="{}", now=moment)
+
+    reads = itertools.count()
+    with FakeTmc(clock=Clock(lambda: next(reads) * 1e-3), timing=Timing(retention=3600.0)) as tmc:
+        tmc.do(produce_two)
+        tmc.advance(600)
+        tmc.produce(topic=TOPIC, content="{}")
+        tmc.advance(7200)
+    expired = [entry.time for entry in tmc.trace().entries if isinstance(entry.event, Expired)]
+    assert expired == pytest.approx([3600, 3600, 4200], abs=1)
 
 
 @pytest.mark.parametrize("hours", [1, 48])
