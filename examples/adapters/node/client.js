@@ -193,6 +193,7 @@ class TmcClient extends EventEmitter {
     const full = this.#inHand.size >= CAPACITY;
     if (full === this.#paused || this.#token === null) return;
     this.#paused = full;
+    this.#heardAt = performance.now(); // nothing was heard while nobody listened
     if (full) this.#socket.pause();
     else this.#socket.resume();
   }
