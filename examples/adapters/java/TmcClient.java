@@ -33,6 +33,11 @@ import static java.nio.charset.StandardCharsets.UTF_8;
  * All state is guarded by the lock of this object. Handlers and callbacks are called without it.
  */
 final class TmcClient {
+    static {
+        // When an attempt to connect breaks, the JDK makes a second one at once and tells nobody (CON-3). One is enough.
+        System.setProperty("jdk.httpclient.redirects.retrylimit", "1");
+    }
+
     private static final byte PULL_REQUEST = 1;
     private static final byte CONFIRM = 2;
     private static final byte PUSH = 3;

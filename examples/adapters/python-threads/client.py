@@ -1,7 +1,7 @@
 """Stands for a client with threads and callbacks, so that the adapter beside it has something to hold.
 
-A thin shell around `tmcspec.client.TmcClient`, whose event loop has a thread of its own. You do not need this file: you have a
-client.
+A thin shell around `tmcspec.client.TmcClient`, whose event loop has a thread of its own. You do not need this file: you
+have a client.
 """
 
 from __future__ import annotations
