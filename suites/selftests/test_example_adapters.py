@@ -5,8 +5,10 @@ Those in other languages are run by suites/peers/test_examples.py.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -56,6 +58,14 @@ def declared(text: str) -> set[str]:
     return set(re.findall(r"\w+", found[1]))
 
 
+def with_adapter(name: str, program: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program that imports `adapter`, in a process of its own: it takes standard output away."""
+    path = os.pathsep.join([str(FOLDER / name), *sys.path])
+    command = [sys.executable, "-c", program]
+    environment = os.environ | {"PYTHONPATH": path}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+
+
 def test_there_is_one_for_each_kind_of_client() -> None:
     assert sorted(ADAPTERS) == NAMES
 
@@ -75,6 +85,43 @@ def test_the_python_examples_pass_what_they_are_held_to(
 
 def test_what_is_run_of_them_are_cases() -> None:
     assert set(QUICK) <= set(collected())
+
+
+#: Eight threads report at once, to an output that lets another thread go on after each piece of a line.
+CROWD = """
+import os, sys, threading, time
+import adapter
+
+class Pieces:
+    def write(self, text):
+        os.write(2, text.encode())
+        time.sleep(0)
+
+    def flush(self):
+        pass
+
+adapter.OUTPUT = Pieces()
+crowd = [
+    threading.Thread(target=lambda: [adapter.say(event="handled", message_id="1001", outcome="ok") for _ in range(100)])
+    for _ in range(8)
+]
+for thread in crowd:
+    thread.start()
+for thread in crowd:
+    thread.join()
+"""
+
+
+def test_lines_of_several_threads_do_not_run_into_each_other() -> None:
+    done = with_adapter("python-threads", CROWD)
+    assert set(done.stderr.splitlines()) == {'{"event": "handled", "message_id": "1001", "outcome": "ok"}'}
+    assert len(done.stderr.splitlines()) == 800
+
+
+@pytest.mark.parametrize("name", ["python-asyncio", "python-threads"])
+def test_what_anybody_prints_goes_to_the_log(name: str) -> None:
+    done = with_adapter(name, 'import adapter; print("a library at work"); adapter.say(event="online")')
+    assert (done.stdout, done.stderr) == ('{"event": "online"}\n', "a library at work\n")
 
 
 @pytest.mark.parametrize("name", NAMES)
