@@ -36,9 +36,14 @@ class Deliveries:
         latest: the message that was produced last.
     """
 
+    # What its parts are, as in `Service`.
+    backlog_type: type[Backlog] = Backlog
+    queue_type: type[Queue] = Queue
+    valve_type: type[Valve] = Valve
+
     def __init__(self, *, outbox: Outbox, rng: random.Random, timing: Timing, flow: Flow, epoch_ms: int) -> None:
         self.queues: dict[QueueKey, Queue] = {}
-        self.backlog = Backlog(timing, self.queues)
+        self.backlog = self.backlog_type(timing, self.queues)
         self.latest: Message | None = None
         self._held: dict[QueueKey, Queue] = {}  # those that flow control alone keeps from being pushed
         self._outbox = outbox
@@ -52,7 +57,7 @@ class Deliveries:
         """The queue of this name."""
         found = self.queues.get(key)
         if found is None:
-            found = self.queues[key] = Queue(key=key, valve=Valve(self._flow))
+            found = self.queues[key] = self.queue_type(key=key, valve=self.valve_type(self._flow))
         return found
 
     def deadline(self) -> float | None:
@@ -230,7 +235,7 @@ class Deliveries:
                 self.backlog.happen(message, Input.GROUP_DELETED, now=self._outbox.now)
                 queue.counts.dropped += 1
                 self._outbox.record(Dropped(message=Id(message.id)))
-            queue.valve = Valve(self._flow)
+            queue.valve = self.valve_type(self._flow)
             queue.set_pulled(False)
             self._recheck(queue)
 

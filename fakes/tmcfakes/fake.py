@@ -97,6 +97,10 @@ class FakeTmc:
         ['Produced', 'Advanced']
     """
 
+    # What its parts are, as in `Service`. The usual gateway is imported when it is needed.
+    service_type: type[Service] = Service
+    gateway_type: type[Gateway] | None = None
+
     def __init__(
         self,
         *,
@@ -186,6 +190,7 @@ class FakeTmc:
         from tmcfakes.gateway import Gateway
         from tmcfakes.http import HttpFront
 
+        gateway_type = self.gateway_type or Gateway
         loop = self._loop = asyncio.get_running_loop()
         self._home = threading.get_ident()
         clock = self._clock or Clock.of_loop(loop)
@@ -193,7 +198,7 @@ class FakeTmc:
             self._service, clock, host=self._host, port=self._port, lines=self.lines, endless=self._endless
         )
         began = loop.time()
-        gateway = Gateway(
+        gateway = gateway_type(
             service=self._service,
             recorder=self.recorder,
             now=clock.now,
@@ -453,7 +458,7 @@ class FakeTmc:
         front.poke()
 
     def _new_service(self) -> Service:
-        return Service(
+        return self.service_type(
             apps=self.apps,
             recorder=self.recorder,
             rng=self._rng,  # goes on, so that no id comes twice (S42)

@@ -65,6 +65,14 @@ class Service(Tampering):
         ValueError: two apps with one key.
     """
 
+    # What its parts are. A service with another part in the place of one of them is a subclass that says so.
+    directory_type: type[Directory] = Directory
+    connections_type: type[Connections] = Connections
+    deliveries_type: type[Deliveries] = Deliveries
+    publishing_type: type[Publishing] = Publishing
+    console_type: type[Console] = Console
+    reception_type: type[Reception] = Reception
+
     def __init__(
         self,
         *,
@@ -80,14 +88,16 @@ class Service(Tampering):
         timing = timing or Timing()
         self._rng = rng
         self._outbox = Outbox(recorder=recorder)
-        self._connections = Connections()
-        self._directory = Directory(apps, rng=rng, cache=timing.subscription_cache, topics_to_taobao=topics_to_taobao)
-        self._deliveries = Deliveries(
+        self._connections = self.connections_type()
+        self._directory = self.directory_type(
+            apps, rng=rng, cache=timing.subscription_cache, topics_to_taobao=topics_to_taobao
+        )
+        self._deliveries = self.deliveries_type(
             outbox=self._outbox, rng=rng, timing=timing, flow=flow or Flow(), epoch_ms=epoch_ms
         )
-        self._publishing = Publishing(directory=self._directory, outbox=self._outbox)
-        self._console = Console(directory=self._directory, deliveries=self._deliveries, outbox=self._outbox)
-        self._reception = Reception(
+        self._publishing = self.publishing_type(directory=self._directory, outbox=self._outbox)
+        self._console = self.console_type(directory=self._directory, deliveries=self._deliveries, outbox=self._outbox)
+        self._reception = self.reception_type(
             directory=self._directory,
             connections=self._connections,
             deliveries=self._deliveries,

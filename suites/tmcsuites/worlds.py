@@ -47,6 +47,7 @@ class Setting:
         clauses: that judge, in order.
         seed: of everything drawn by chance.
         factor: scales how long a client in a live run is given, > 0.
+        fake: makes the service.
     """
 
     world: WorldName
@@ -54,6 +55,7 @@ class Setting:
     clauses: Sequence[Clause]
     seed: int
     factor: float = 1.0
+    fake: type[FakeTmc] = FakeTmc
 
     @property
     def patience(self) -> float:
@@ -124,7 +126,7 @@ class _Run:
         epoch_ms = EPOCH_MS if simulated else time.time_ns() // 1_000_000
         clock = Clock.of_loop(loop)
         app = App(key=APP_KEY, secret=APP_SECRET)
-        fake = FakeTmc(
+        fake = self.setting.fake(
             apps=[app],
             seed=rng.getrandbits(32),
             clock=clock,

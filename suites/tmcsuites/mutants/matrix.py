@@ -5,15 +5,20 @@ Simulated, so that a mutant goes through the whole suite in half a second, and a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import pytest
 
-from tmcspec.clauses import CLAUSES, Level
+from tmcfakes.fake import FakeTmc
+from tmcspec.clauses import CLAUSES, Binds, Judgement, Level
+from tmcsuites.adapters.contract import Subject
+from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.casebook import MARK, Case, CaseFunction
-from tmcsuites.mutants.base import Mutant
+from tmcsuites.mutants.base import Mutant, ServiceMutant
+from tmcsuites.mutants.service import encounters
 from tmcsuites.session import CASES
 from tmcsuites.stage import Stage
 from tmcsuites.verdict import CaseResult
@@ -44,7 +49,7 @@ class Play:
 
     @property
     def long(self) -> bool:
-        return self.id.rpartition("::")[2] in LONG
+        return self.id.rpartition("::")[2] in LONG | encounters.LONG
 
 
 @cache
@@ -70,21 +75,64 @@ def plays_for(mutant: Mutant) -> tuple[Play, ...]:
     return tuple(play for play in plays() if not play.long or mutant.clause in play.case.clauses)
 
 
+@cache
+def meetings() -> tuple[Play, ...]:
+    """What a service meets beside the cases."""
+    return tuple(
+        Play(id=f"encounters::{name}", case=case, function=function)
+        for name, (case, function) in encounters.ENCOUNTERS.items()
+    )
+
+
 def perform(subject: SubjectFactory, chosen: Iterable[Play]) -> tuple[CaseResult, ...]:
     """Puts a client through some cases, judged by every clause."""
     setting = Setting(world="simulated", subject=subject, clauses=tuple(CLAUSES.values()), seed=0)
     return tuple(run_case(play.id, play.case, play.function, setting) for play in chosen)
 
 
+def perform_service(fake: type[FakeTmc], chosen: Iterable[Play]) -> tuple[CaseResult, ...]:
+    """Puts a service through some cases, with the reference core as its client, judged by every clause; and through
+    some encounters, judged by those that bind the service.
+    """
+    found = []
+    for play in chosen:
+        clauses = [each for each in CLAUSES.values() if play not in meetings() or each.binds is Binds.SERVICE]
+        setting = Setting(world="simulated", subject=_reference, clauses=clauses, seed=0, fake=fake)
+        found.append(run_case(play.id, play.case, play.function, setting))
+    return tuple(found)
+
+
+def service_plays_for(mutant: ServiceMutant) -> tuple[Play, ...]:
+    """As `plays_for`, with the encounters first: where one of them finds it, that is the shortest account of it."""
+    return tuple(play for play in (*meetings(), *plays()) if not play.long or mutant.clause in play.case.clauses)
+
+
 def accusations(results: Iterable[CaseResult]) -> dict[str, str]:
     """By clause id, the first accusation that counts against the client: its case, and the words of the clause."""
+    return _first(results, lambda result: result.violated())
+
+
+def service_accusations(results: Iterable[CaseResult]) -> dict[str, str]:
+    """As `accusations`, against the service, or against a client that it led astray."""
+    return _first(results, lambda result: (*_of_service(result), *result.violated()))
+
+
+def _of_service(result: CaseResult) -> list[Judgement]:
+    return [each for each in result.judgements if each.violations and each.clause.binds is Binds.SERVICE]
+
+
+def _first(results: Iterable[CaseResult], guilty: Callable[[CaseResult], Iterable[Judgement]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for result in results:
-        for judgement in result.violated():
+        for judgement in guilty(result):
             if judgement.clause.level is Level.INFO:
                 continue  # it counts, and accuses nobody
             found.setdefault(judgement.clause.id, f"{result.id}: {judgement.violations[0].message}")
     return found
+
+
+def _reference(wall_clock: Callable[[], float], rng: random.Random) -> Subject:
+    return ReferenceSubject(wall_clock=wall_clock, rng=rng)
 
 
 class _Collector:
