@@ -28,7 +28,7 @@ from tmcfakes.watch import Wanted, Watch
 from tmcfakes.websocket import WebSocketFront
 from tmcspec.events import Advanced, Attempted
 from tmcspec.flow import Flow
-from tmcspec.timing import CONFIRM_TIMEOUT, Timing
+from tmcspec.timing import CONFIRM_TIMEOUT, RETENTION, Timing
 from tmcspec.trace import Entry, Recorder, Trace, World
 
 if TYPE_CHECKING:
@@ -458,7 +458,7 @@ class FakeTmc:
         front.poke()
 
     def _new_service(self) -> Service:
-        return self.service_type(
+        service = self.service_type(
             apps=self.apps,
             recorder=self.recorder,
             rng=self._rng,  # goes on, so that no id comes twice (S42)
@@ -468,6 +468,10 @@ class FakeTmc:
             server_ip=self._server_ip,
             topics_to_taobao=self._topics_to_taobao,
         )
+        # Who judges the trace takes it for what is usual.
+        if self._timing.retention != RETENTION:
+            service.console(now=0.0).set_retention(self._timing.retention)
+        return service
 
     def _advance(self, seconds: float) -> None:
         """Steps from deadline to deadline: in one jump, all that is due on the way would happen at its end."""

@@ -17,6 +17,8 @@ from websockets.sync.client import connect as connect_sync
 from tmcfakes.clock import Clock
 from tmcfakes.fake import FakeTmc
 from tmcfakes.service import App
+from tmcspec.clauses import CLAUSES, judge
+from tmcspec.clauses.history import History
 from tmcspec.events import Accepted, Advanced, Closed, Confirmed, Event, Expired, FrameIn, Opened, Produced, Pushed
 from tmcspec.frame import decode, encode
 from tmcspec.messages import Confirm, Connect, ConnectAck, Push, from_service
@@ -155,9 +157,17 @@ def test_advancing_is_recorded_before_what_it_brings_about() -> None:
         tmc.produce(topic=TOPIC, content="{}")
         tmc.advance(3600)
         assert tmc.now() == 3600.0
-    assert names(tmc) == ["produced", "advanced", "expired"]
-    assert [entry.time for entry in tmc.trace().entries] == [0.0, 3600.0, 3600.0]
-    assert tmc.trace().entries[1].event == Advanced(seconds=3600)
+    assert names(tmc) == ["retention_set", "produced", "advanced", "expired"]
+    assert [entry.time for entry in tmc.trace().entries] == [0.0, 0.0, 3600.0, 3600.0]
+    assert tmc.trace().entries[2].event == Advanced(seconds=3600)
+
+
+@pytest.mark.parametrize("retention", [3600.0, 48 * 3600.0])
+def test_a_retention_of_ones_own_is_in_the_trace_so_that_nobody_judges_by_the_usual_one(retention: float) -> None:
+    with FakeTmc(clock=Clock.manual(), timing=Timing(retention=retention)) as tmc:
+        tmc.produce(topic=TOPIC, content="{}")
+        tmc.advance(retention)
+    assert judge(CLAUSES["RDL-4"], History(tmc.trace())).result == "pass"
 
 
 def test_a_clock_of_ones_own_is_used_and_left_as_it_was() -> None:

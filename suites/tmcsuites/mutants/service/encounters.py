@@ -98,6 +98,14 @@ async def strangers(stage: Stage) -> None:
 
 
 @encounter("HSK-11")
+async def a_client_like_any_other(stage: Stage) -> None:
+    """Its app has subscribed to everything."""
+    stage.operate(lambda console: console.subscribe(APP_KEY, None))
+    Visitor(stage, "right").connect()
+    await stage.pass_time(CONNECTACK_PATIENCE)
+
+
+@encounter("HSK-11")
 async def a_group_that_is_gone(stage: Stage) -> None:
     """A group is deleted, and somebody connects to it all the same; then it is created anew."""
     stage.operate(lambda console: console.create_group(APP_KEY, "closing"))
@@ -141,7 +149,7 @@ async def what_was_consumed_comes_on_a_connection(stage: Stage) -> None:
     await stage.pass_time(2 * AGAIN)
 
 
-@encounter("HTP-5")
+@encounter("HTP-5", "HTP-7")
 async def two_channels(stage: Stage) -> None:
     """Somebody asks over HTTP for what was just pushed on a connection; and for what waits, in two portions."""
     visitor = Visitor(stage, "connected").connect()
@@ -242,7 +250,7 @@ async def every_queue_has_a_consumer(stage: Stage) -> None:
                 stage.produce(group=group, environment=environment)
         for visitor in visitors if not again else ():
             visitor.leave()
-    for environment in ENVIRONMENTS:
+    for environment in reversed(ENVIRONMENTS):
         await stage.ask(CONSUME, {"group_name": "vip"}, environment=environment)
         await stage.ask(CONSUME, environment=environment)
 

@@ -53,7 +53,9 @@ class RedeliversWhenTheConnectionEnds(Service):
 
     def closed(self, connection: str, *, now: float, **how: Any) -> None:
         super().closed(connection, now=now, **how)
-        self._deliveries.hasten(lambda message: message.handed[-1].connection == connection)
+        self._deliveries.hasten(
+            lambda each: each.state is not State.FAILED and each.handed[-1].connection == connection
+        )
 
 
 @mutant("never-redelivers-what-was-consumed", "RDL-1")
@@ -217,7 +219,8 @@ class IgnoresALateConfirmOverHttp(Service):
     """Does not settle what is confirmed over HTTP after its minute."""
 
     def confirm(self, message_id: int | None, **how: Any) -> bool:
-        late = message_id in self._deliveries.backlog and self.message(message_id or 0).state is not State.PUSHED
+        known = message_id is not None and message_id in self._deliveries.backlog
+        late = known and self.message(message_id or 0).state is not State.PUSHED
         return super().confirm(None if late else message_id, **how)
 
 
