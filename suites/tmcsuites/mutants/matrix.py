@@ -104,8 +104,7 @@ def perform_service(fake: type[FakeTmc], chosen: Iterable[Play]) -> tuple[CaseRe
 
 def service_plays_for(mutant: ServiceMutant) -> tuple[Play, ...]:
     """The encounters, which come first since they are the shortest account of what they find, and the cases that name
-    a clause that binds the service. Those are of all areas; where the service is right, more would only show the client.
-    Of the long ones, only those about its clause.
+    a clause that binds the service. Of the long ones, only those about its clause.
     """
     about_services = [play for play in plays() if any(CLAUSES[id].binds is Binds.SERVICE for id in play.case.clauses)]
     return tuple(play for play in (*meetings(), *about_services) if not play.long or mutant.clause in play.case.clauses)

@@ -23,7 +23,14 @@ from tmcsuites.stage import APP_KEY, APP_SECRET, TOPIC, TOPIC_TO_TAOBAO, Stage
 
 #: By name. Those that are long only mutants of their clauses go through.
 ENCOUNTERS: dict[str, tuple[Case, CaseFunction]] = {}
-LONG = frozenset({"a_queue_of_more_than_ten_thousand"})
+LONG = frozenset(
+    {
+        "a_backlog_for_several_clients",
+        "a_flow_value_that_is_made_smaller",
+        "a_queue_of_more_than_ten_thousand",
+        "nothing_is_confirmed",
+    }
+)
 
 #: Until a message comes again, with the tolerance of the clauses.
 AGAIN = 421.0
