@@ -37,9 +37,9 @@ class Deliveries:
         backlog_type, queue_type, valve_type: its parts, which a subclass may replace.
     """
 
-    backlog_type = Backlog
-    queue_type = Queue
-    valve_type = Valve
+    backlog_type: type[Backlog] = Backlog
+    queue_type: type[Queue] = Queue
+    valve_type: type[Valve] = Valve
 
     def __init__(self, *, outbox: Outbox, rng: random.Random, timing: Timing, flow: Flow, epoch_ms: int) -> None:
         self.queues: dict[QueueKey, Queue] = {}

@@ -107,6 +107,9 @@ class Directory:
         ValueError: two apps with one key.
     """
 
+    # What its parts are, as in `Service`.
+    application_type: type[Application] = Application
+
     def __init__(
         self,
         apps: Iterable[App],
@@ -125,7 +128,7 @@ class Directory:
         for app in apps:
             if app.key in self.apps:
                 raise ValueError(f"app {app.key!r} is there twice; keys must differ")
-            self.apps[app.key] = _application(app)
+            self.apps[app.key] = self._application(app)
 
     def app(self, key: str) -> Application:
         """Raises ValueError."""
@@ -202,16 +205,15 @@ class Directory:
             if number not in self._by_id:
                 return number
 
-
-def _application(app: App) -> Application:
-    if not app.subscribed:
-        topics: Iterable[str] = ()
-    else:
-        topics = [EVERYTHING] if app.topics is None else app.topics
-    groups = sorted(app.groups - {DEFAULT_GROUP})
-    return Application(
-        key=app.key,
-        secret=app.secret,
-        subscribed=Fading(topics),
-        groups={group: GroupSetting() for group in (DEFAULT_GROUP, *groups)},
-    )
+    def _application(self, app: App) -> Application:
+        if not app.subscribed:
+            topics: Iterable[str] = ()
+        else:
+            topics = [EVERYTHING] if app.topics is None else app.topics
+        groups = sorted(app.groups - {DEFAULT_GROUP})
+        return self.application_type(
+            key=app.key,
+            secret=app.secret,
+            subscribed=Fading(topics),
+            groups={group: GroupSetting() for group in (DEFAULT_GROUP, *groups)},
+        )

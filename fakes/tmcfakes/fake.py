@@ -191,6 +191,7 @@ class FakeTmc:
         from tmcfakes.gateway import Gateway
         from tmcfakes.http import HttpFront
 
+        gateway_type = self.gateway_type or Gateway
         loop = self._loop = asyncio.get_running_loop()
         self._home = threading.get_ident()
         clock = self._clock or Clock.of_loop(loop)
@@ -198,7 +199,7 @@ class FakeTmc:
             self._service, clock, host=self._host, port=self._port, lines=self.lines, endless=self._endless
         )
         began = loop.time()
-        gateway = (self.gateway_type or Gateway)(
+        gateway = gateway_type(
             service=self._service,
             recorder=self.recorder,
             now=clock.now,

@@ -13,11 +13,11 @@ from tmcfakes.delivering import Deliveries
 from tmcfakes.directory import Directory
 from tmcfakes.effects import Outbox, Send
 from tmcfakes.faults import PlannedFault
-from tmcfakes.handshake import AckScript, inspect
+from tmcfakes.handshake import AckScript, Refusal, inspect
 from tmcfakes.interception import KINDS_FROM_CLIENT
 from tmcfakes.publishing import Publishing
 from tmcfakes.queues import Queue, QueueKey
-from tmcspec.events import Accepted, Fault, Refused, Signed
+from tmcspec.events import Accepted, Fault, Refused, Signed, SignFinding
 from tmcspec.frame import Frame
 from tmcspec.messages import (
     Confirm,
@@ -138,13 +138,7 @@ class Reception:
         return None
 
     def _connect(self, connection: Connection, connect: Connect, version: int) -> None:
-        app = self._directory.apps.get(connect.app_key)
-        finding, refusal = inspect(
-            connect,
-            secret=app.secret if app else None,
-            subscribed=app is not None and self._directory.has_subscribed(app, None, now=self._outbox.now),
-            groups=app.groups if app else (),
-        )
+        finding, refusal = self._inspect(connect)
         self._outbox.record(Signed(connection=connection.name, app_key=connect.app_key or None, sign=finding))
         script = self._script(connection)
         if script is None:
@@ -163,6 +157,15 @@ class Reception:
             self._outbox.postpone(connection.name, answer, seconds=script.delay)
         else:
             answer()
+
+    def _inspect(self, connect: Connect) -> tuple[SignFinding, Refusal | None]:
+        app = self._directory.apps.get(connect.app_key)
+        return inspect(
+            connect,
+            secret=app.secret if app else None,
+            subscribed=app is not None and self._directory.has_subscribed(app, None, now=self._outbox.now),
+            groups=app.groups if app else (),
+        )
 
     def _answer_connect(
         self,

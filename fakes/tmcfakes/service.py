@@ -62,18 +62,19 @@ class Service(Tampering):
         topics_to_taobao: the topics that apps may publish to Taobao; None for any.
 
     Attributes:
-        console_type, deliveries_type, directory_type, publishing_type, reception_type: its parts, which a subclass may
-            replace.
+        connections_type, console_type, deliveries_type, directory_type, publishing_type, reception_type: its parts,
+            which a subclass may replace.
 
     Raises:
         ValueError: two apps with one key.
     """
 
-    console_type = Console
-    deliveries_type = Deliveries
-    directory_type = Directory
-    publishing_type = Publishing
-    reception_type = Reception
+    connections_type: type[Connections] = Connections
+    console_type: type[Console] = Console
+    deliveries_type: type[Deliveries] = Deliveries
+    directory_type: type[Directory] = Directory
+    publishing_type: type[Publishing] = Publishing
+    reception_type: type[Reception] = Reception
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class Service(Tampering):
         timing = timing or Timing()
         self._rng = rng
         self._outbox = Outbox(recorder=recorder)
-        self._connections = Connections()
+        self._connections = self.connections_type()
         self._directory = self.directory_type(
             apps, rng=rng, cache=timing.subscription_cache, topics_to_taobao=topics_to_taobao
         )

@@ -98,6 +98,26 @@ def test_every_group_has_its_own_connections(story: Story) -> Evidence:
     return pushes[0], pushes[-1]
 
 
+@violates("GRP-2", "7 went to c1 and to c2")
+def test_a_message_that_goes_to_two_connections(story: Story) -> Evidence:
+    connections(story, 2)
+    first = story.push(7, on="c1")
+    story.wait(0.9)
+    return first, story.push(7, on="c2")
+
+
+@leaves_open("GRP-2")
+def test_a_message_that_comes_again_somewhere_else_went_to_one_connection_at_a_time(story: Story) -> None:
+    connections(story, 2)
+    story.push(7, on="c1")
+    story.fault("redelivery_storm")
+    story.push(7, on="c2")
+    story.wait(360)
+    story.push(7, on="c1")
+    # Twice on the same one is the matter of RDL-1.
+    story.push(7, on="c1")
+
+
 @leaves_open("GRP-2")
 def test_where_there_is_no_choice_nothing_is_chosen(story: Story) -> None:
     connections(story, 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-from functools import cache
 from typing import Any
 
 import pytest
@@ -26,62 +25,11 @@ from tmcsuites.mutants import (
     redelivery,
     wholequeue,
 )
+from tmcsuites.mutants.accepted import ACCEPTED
 from tmcsuites.mutants.base import Catalogue, Mutant
-from tmcsuites.mutants.matrix import accusations, perform, plays, plays_for
-from tmcsuites.verdict import CaseResult, Verdict
-
-# What else is found, and why that cannot be otherwise. By mutant and clause.
-NO_TOKEN = "there is no token that it could send"
-BLIND = "what it sends blindly comes behind the answer, and nobody can tell that from using it"
-SAME_LOSS = "the same loss, where no neighbour is pending"
-ACCEPTED: dict[tuple[str, str], str] = {
-    ("pulls-before-the-answer", "HSK-5"): BLIND,
-    ("pulls-before-the-answer", "HSK-6"): BLIND,
-    ("pulls-before-the-answer", "HSK-8"): NO_TOKEN,
-    ("pulls-before-the-answer", "HSK-10"): BLIND,
-    ("takes-a-refusal-for-success", "HSK-7"): "it tells the application that it is connected",
-    ("keeps-a-refusal-to-itself", "CON-7"): "that an upgrade is refused it keeps to itself, too",
-    ("takes-a-refusal-for-success", "HSK-8"): NO_TOKEN,
-    ("takes-a-refusal-by-phrase-for-success", "HSK-7"): "it tells the application that it is connected",
-    ("takes-a-refusal-by-phrase-for-success", "HSK-8"): NO_TOKEN,
-    ("connects-without-a-token", "HSK-8"): NO_TOKEN,
-    ("loses-its-place-at-bytes", "FRM-5"): "gzip content is bytes",
-    ("reads-int64-unsigned", "FRM-3"): "it shows `dataid` without its sign, in whatever format that came",
-    ("never-confirms", "RDL-7"): "a copy that comes again is known, and not confirmed either",
-    ("confirms-first", "DUP-1"): "it confirms a copy first, too",
-    ("never-confirms", "FRM-6"): "the clause asks for a confirm",
-    ("never-confirms", "FRM-11"): "the clause asks for a confirm",
-    ("never-confirms", "QUE-1"): "what is never confirmed never leaves the queue",
-    ("loses-confirms-that-come-together", "ACK-8"): "messages whose confirms were lost come again together",
-    ("confirms-what-takes-long", "ACK-3"): "a handler that takes long may fail in the end",
-    ("dies-of-a-raising-handler", "ACK-1"): "what it had in hand dies with it",
-    ("reads-ids-unsigned", "ACK-1"): "an id that it cannot write ends its connection, and with it what waited behind",
-    ("loses-confirms-that-come-together", "QUE-1"): "what it does not confirm does not leave the queue",
-    ("never-confirms", "CON-6"): "what it never confirms it does not confirm before it leaves",
-    ("loses-confirms-that-come-together", "CON-6"): "handlers that are done together are lost on the way out, too",
-    ("confirms-what-takes-long", "CON-6"): "a handler takes long while it is stopped, too",
-    ("confirms-all-it-has-when-it-stops", "ACK-2"): "what it confirms as it stops, no handler has done",
-    ("never-comes-back", "CON-2"): "it does not come back after an outage either",
-    ("never-comes-back", "CON-7"): "it does not try again, whatever ended its connection",
-    ("never-comes-back", "QUE-1"): "what waits for it never leaves the queue",
-    ("confirms-first", "ACK-3"): "what is confirmed first is confirmed whatever comes of it",
-    ("confirms-first", "ACK-5"): "what is confirmed first is confirmed whatever comes of it",
-    ("swallows-failures", "ACK-2"): "nothing shows that its handler was done before",
-    ("swallows-failures", "ACK-5"): "it swallows every exception alike",
-    ("counts-characters-when-writing", "GRP-7"): "the service reads another group than it was told to consume",
-    ("counts-characters-when-writing", "HSK-3"): "the service checks the sign against what it can read of the group",
-    (
-        "counts-characters-when-writing",
-        "PUB-1",
-    ): "what arrives, and is acknowledged, is another text than was published",
-    ("tells-of-success-at-once", "PUB-2"): "whoever does not wait for an answer does not see an error either",
-    ("ignores-a-repetition", "ACK-8"): "what is ignored is not confirmed",
-    ("forgets-its-queue", "RDL-7"): "what it has forgotten is ignored when it comes again",
-    ("reads-ids-as-doubles", "LID-1"): SAME_LOSS,
-    ("confirms-through-a-double", "LID-1"): SAME_LOSS,
-    ("reads-ids-as-int32", "LID-1"): SAME_LOSS,
-    ("confirms-in-the-smallest-width", "LID-1"): SAME_LOSS,
-}
+from tmcsuites.mutants.matrix import accusations, perform, plays
+from tmcsuites.mutants.report import results_of
+from tmcsuites.verdict import Verdict
 
 
 @pytest.fixture(autouse=True)
@@ -93,12 +41,6 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
 every_mutant = pytest.mark.parametrize(
     "mutant", [pytest.param(mutant, id=f"{mutant.name}-{mutant.clause}") for mutant in MUTANTS.values()]
 )
-
-
-@cache
-def results_of(name: str) -> tuple[CaseResult, ...]:
-    """One mutant through the suite."""
-    return perform(MUTANTS[name].subject, plays_for(MUTANTS[name]))
 
 
 @every_mutant

@@ -15,8 +15,9 @@ import functools
 import random
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import aiohttp
@@ -44,7 +45,7 @@ from tmcspec.events import (
     HttpOut,
 )
 from tmcspec.instruction import Instruction, instruction
-from tmcspec.routing import DEFAULT_GROUP, Environment
+from tmcspec.routing import DEFAULT_GROUP, PRE_RELEASE_PATH, Environment
 from tmcspec.trace import Entry, Trace, World
 from tmcsuites.adapters.contract import (
     AdapterFault,
@@ -449,12 +450,27 @@ class Stage:
 
     async def let_a_stranger_ask(self) -> None:
         """Somebody whose app the service does not know asks the HTTP gateway for messages."""
+        await self.ask(CONSUME, app_key="tmcspec stranger", secret="unknown")
+
+    async def ask(
+        self,
+        api: str,
+        arguments: Mapping[str, str] = MappingProxyType({}),
+        *,
+        app_key: str = APP_KEY,
+        secret: str = APP_SECRET,
+        environment: Environment = "production",
+    ) -> None:
+        """Somebody who is not the client asks the HTTP gateway for something."""
+        url = self.fake.gateway_url
+        if environment == "pre-release":
+            url = url.replace("/router/", f"{PRE_RELEASE_PATH}/router/")
         loop = asyncio.get_running_loop()
         self.record(Fault(name="request"))
-        form = top.form(CONSUME, {}, app_key="tmcspec stranger", secret="unknown", now_ms=int(self.wall_clock() * 1000))
+        form = top.form(api, arguments, app_key=app_key, secret=secret, now_ms=int(self.wall_clock() * 1000))
         async with (
             aiohttp.ClientSession(connector=connector_of(loop), trust_env=False) as session,
-            session.post(self.fake.gateway_url, data=form) as answer,
+            session.post(url, data=form) as answer,
         ):
             await answer.read()
 

@@ -44,6 +44,9 @@ NEARLY = 0.9
 #: A stretch in which messages wait proves that a limit is in force when it lasts so long, in seconds, and two slots.
 TELLING = 1.0
 
+#: A slot of a small value begins with a burst, within so many seconds.
+BURST = 1.0
+
 #: How long after a new value must be in force it is looked at, in seconds: two slots of the smallest value, in the
 #: slower reading, and some more. Later on, that it is kept to is the matter of FLW-1 alone.
 AFTER_CHANGE = 70.0
@@ -64,12 +67,12 @@ THROTTLED_SHARE = 0.75
 )
 def rate_is_kept(history: History) -> Iterator[Finding]:
     """A client is sized for what it may get. That too few came is only said of simulations: live, a machine may be too
-    busy to keep up with 24 slots a second.
+    busy to keep up with 24 slots a second. The same goes for the burst with which a slot of a small value begins.
     """
     gauge = _Gauge(history)
     for run, setting, pace in gauge.limited(lambda condition: True):
         waiting = runs(run.parts, _held_back)
-        if finding := gauge.departure(run, setting, pace):
+        if finding := gauge.departure(run, setting, pace) or gauge.trickle(run, setting, pace):
             yield finding
         elif any(part.seconds >= gauge.telling(pace) for part in waiting):
             yield held(setting.entry, run.until)
@@ -205,6 +208,16 @@ def _excess(pushes: Sequence[Entry], pace: Pace, flow: Flow = FORMULA) -> _Exces
     return found
 
 
+def _most_at_once(pushes: Sequence[Entry]) -> int:
+    """The most pushes within a second (S47: 第一秒为32)."""
+    most = first = 0
+    for index, push in enumerate(pushes):
+        while push.time - pushes[first].time > BURST:
+            first += 1
+        most = max(most, index - first + 1)
+    return most
+
+
 class _Gauge:
     """What is measured in one history.
 
@@ -271,6 +284,22 @@ class _Gauge:
                 return broken(
                     f"{_pushed(pushes)} in {part.seconds:.1f} s with a backlog; {pace} are meant to get "
                     f"{pace.rate(self.slow) * part.seconds:.0f}",
+                    setting.entry,
+                    part.until,
+                )
+        return None
+
+    def trickle(self, run: Run, setting: Setting, pace: Pace) -> Finding | None:
+        """Where a small value lets messages through one by one: in two slots, one begins with its burst."""
+        if not 0 < pace.value < UNIT:
+            return None
+        for part in runs(run.parts, lambda each: each.held_back and each.free):
+            if not self._shows_all(part) or NEARLY * part.seconds < self.telling(pace):
+                continue
+            if (most := _most_at_once(part.pushes)) < UNIT * pace.clients:
+                return broken(
+                    f"no more than {_pushed(most)} within a second, in {part.seconds:.1f} s with a backlog; {pace} are "
+                    f"meant to get {UNIT * pace.clients} at once",
                     setting.entry,
                     part.until,
                 )

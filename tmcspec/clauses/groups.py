@@ -7,8 +7,10 @@ and groups; what was so before the first event about it is not known, and nobody
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from math import inf
 
+from tmcspec.clauses.admission import CACHE_TOLERANCE
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
 from tmcspec.clauses.chi_square import survival
 from tmcspec.clauses.consumers import Consumers, Gate
@@ -29,9 +31,6 @@ clause = CLAUSES.clause
 
 #: Seconds that the service has to push what waits, when somebody comes who takes it.
 PROMPT = 1.0
-
-#: "About five minutes" (S54) means within one more.
-CACHE_TOLERANCE = 60.0
 
 #: What chance does less often than this is no chance. See GRP-2.
 UNLIKELY = 1e-8
@@ -83,8 +82,10 @@ def choice_is_uniform(history: History) -> Iterator[Finding]:
     distribution. With so few pushes the true probability is higher, by the exact count up to seventeen times as high
     for ten connections: so a trace of a service that is right is accused less than once in a million.
 
-    That takes for granted that connections do not come and go because of what they were given.
+    That takes for granted that connections do not come and go because of what they were given. And whatever the
+    chances are, a message that goes to two connections within a second went to both of them.
     """
+    yield from _to_several(history)
     looked_at = [stretch for stretch in stretches(history) if stretch.telling]
     if not looked_at:
         return
@@ -284,6 +285,18 @@ def _handed(history: History) -> Iterator[tuple[Life, Handing]]:
     for life in history.lives:
         for handing in life.handed:
             yield life, handing
+
+
+def _to_several(history: History) -> Iterator[Finding]:
+    """Messages that went to another connection before anything could have come of their push."""
+    for life in history.lives:
+        for before, after in pairwise(life.deliveries):
+            apart = after.entry.time - before.entry.time
+            elsewhere = before.connection != after.connection
+            if apart < PROMPT and elsewhere and not history.storm(before.entry, after.entry):
+                yield broken(
+                    f"{life.id} went to {before.connection} and to {after.connection}", before.entry, after.entry
+                )
 
 
 # Where messages belong

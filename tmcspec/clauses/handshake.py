@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 
+from tmcspec.clauses.admission import Admission
 from tmcspec.clauses.base import Binds, Catalogue, Finding, Level, broken, held
 from tmcspec.clauses.conversation import Handshake, QueueName, Said, queue_of
 from tmcspec.clauses.history import History
@@ -310,14 +311,23 @@ def no_token_is_no_success(history: History) -> Iterator[Finding]:
 )
 def handshake_is_answered_rightly(history: History) -> Iterator[Finding]:
     """Holds for whatever handshake a published client sends: odd Host, odd Origin, weak key, CONNECT after an empty
-    PING. Answers that were made up on purpose are left out.
+    PING. Answers that were made up on purpose are left out. Groups and subscriptions are judged by what the trace tells
+    of them (`admission`).
     """
-    for handshake in history.handshakes:
+    fair = [handshake for handshake in history.handshakes if not handshake.scripted]
+    for handshake in fair:
+        if handshake.signed is None and _was_not_looked_at(history, handshake):
+            yield broken("the CONNECT was not answered", handshake.connect.entry)
+    for handshake, standing in Admission(history).standings(fair):
         signed, accepted, refused = handshake.signed, handshake.accepted, handshake.refused
-        if signed is None or handshake.scripted:
-            continue
+        assert signed is not None
         if accepted and signed.event.sign != "right":
             yield broken(f"accepted though the sign was {signed.event.sign}", signed.entry, accepted.entry)
+        elif accepted and standing.missing:
+            what, since = standing.missing
+            yield broken(f"accepted though {what}", since, signed.entry, accepted.entry)
+        elif refused and signed.event.sign == "right" and standing.certain:
+            yield broken("refused though the sign was right", signed.entry, refused.entry)
         elif refused and not (refused.event.code > 0 and refused.event.phrase):
             code, phrase = refused.event.code, refused.event.phrase
             yield broken(f"refused with code {code} and phrase {phrase!r}", signed.entry, refused.entry)
@@ -342,9 +352,23 @@ def _told_of_trouble(history: History, client: str | None) -> Iterator[Finding]:
 
 def _was_ignored(history: History, handshake: Handshake, since: Entry) -> bool:
     """Whether the service had time to answer, and the connection to do it on."""
-    closed = history.conversations[handshake.connect.connection].closed
-    ends = (handshake.following and handshake.following.entry, closed and closed.entry, history.trace.entries[-1])
+    conversation = history.conversations[handshake.connect.connection]
+    closed, following = conversation.closed, handshake.following
+    ends = (
+        following and following.entry,
+        closed and closed.entry,
+        conversation.ending,
+        history.trace.entries[-1],
+    )
     return min(entry.time for entry in ends if entry) - since.time >= CONNECTACK_PATIENCE
+
+
+def _was_not_looked_at(history: History, handshake: Handshake) -> bool:
+    """Whether the service did as if a CONNECT had never come. A recorded trace may not show what it found."""
+    connect = handshake.connect
+    said_so = isinstance(connect.message, Connect) and not (connect.lost or connect.corrupted)
+    silent = handshake.answered is None and history.trace.world != "recorded"
+    return said_so and silent and _was_ignored(history, handshake, connect.entry)
 
 
 def _left_alone(history: History, handshake: Handshake, answer: Entry) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ HTTP answers alike. Where flow control or pull mode may have held a message back
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import inf
 
@@ -16,7 +16,8 @@ from tmcspec.clauses.conversation import Said, queue_of
 from tmcspec.clauses.deliveries import Delivery, Handing, Life
 from tmcspec.clauses.history import History
 from tmcspec.clauses.requests import CONFIRM, Request
-from tmcspec.events import Fault
+from tmcspec.clauses.timeline import At
+from tmcspec.events import Expired, Fault, GroupDeleted
 from tmcspec.messages import Confirm
 from tmcspec.timing import CONFIRM_TIMEOUT, REDELIVERY_DELAY, REDELIVERY_TOLERANCE, RETENTION
 from tmcspec.trace import Entry
@@ -76,15 +77,22 @@ def failed_comes_again(history: History) -> Iterator[Finding]:
     source="S38: 消费确认后的消息无法再次获取",
 )
 def confirmed_never_comes_again(history: History) -> Iterator[Finding]:
-    """A client that confirms has done the work and keeps nothing back."""
+    """A client that confirms has done the work and keeps nothing back. So this counts a confirm that the service should
+    have taken and did not, too: one that came in time, from where the message was handed out, and was not lost on
+    purpose. That late ones are taken is the matter of RDL-6.
+    """
     for life in history.lives:
+        for handing, following in pairwise(life.handed):
+            if unheard := _unheard(history, life, handing, following):
+                yield _again(life, unheard, following)
         if life.confirmed is None:
             continue
         again = _first_after(life, life.confirmed.entry)
-        if again:
-            yield broken(f"{life.id} was {_verb(again)} again after its confirm", life.confirmed.entry, again.entry)
-        else:
-            yield held(life.confirmed.entry)
+        yield _again(life, life.confirmed.entry, again) if again else held(life.confirmed.entry)
+    for request in history.requests.of(CONFIRM):
+        for life, last in _named(history, request):
+            if again := _unheard_by_http(history, life, last, request):
+                yield _again(life, request.at.entry, again)
 
 
 @clause(
@@ -97,8 +105,10 @@ def confirmed_never_comes_again(history: History) -> Iterator[Finding]:
 )
 def nothing_outlives_its_retention(history: History) -> Iterator[Finding]:
     """Retention may be shorter in a cluster or an emergency. One that is set in a run holds for new messages; those
-    that are there are kept no longer than they were to be.
+    that are there are kept no longer than they were to be. A recorded trace may not tell of it, so there it may have
+    been as short as anything.
     """
+    whole = history.trace.world != "recorded"
     ends = history.settings.retention_ends([life.produced.entry for life in history.lives])
     for life, end in zip(history.lives, ends, strict=True):
         produced, born = life.produced.entry, life.produced.time
@@ -109,11 +119,11 @@ def nothing_outlives_its_retention(history: History) -> Iterator[Finding]:
         elif late:
             hours = (late.entry.time - born) / 3600
             yield broken(f"{life.id} was {_verb(late)} {hours:.1f} h after it was produced", produced, late.entry)
-        elif life.expired and life.expired.time < end - LATE:
-            hours = (life.expired.time - born) / 3600
-            yield broken(f"{life.id} expired {hours:.1f} h after it was produced", produced, life.expired.entry)
         elif _settled(life) > end + LATE <= history.trace.entries[-1].time:
             yield broken(f"{life.id} was neither settled nor dropped within its retention", produced)
+        elif life.expired and life.expired.time < end - TICK and _first(life, life.expired) and whole:
+            hours = (life.expired.time - born) / 3600
+            yield broken(f"{life.id} expired {hours:.1f} h after it was produced", produced, life.expired.entry)
         elif life.expired:
             yield held(produced, life.expired.entry)
 
@@ -212,9 +222,21 @@ def repeated_delivery_is_taken(history: History) -> Iterator[Finding]:
     source="page of the API taobao.tmc.group.delete: the messages of a deleted group that were not consumed are lost",
 )
 def dropped_is_gone(history: History) -> Iterator[Finding]:
-    """An operator who deletes a group to get rid of a backlog must not meet it again."""
+    """An operator who deletes a group to get rid of a backlog must not meet it again. Whether the service says that it
+    is lost makes no difference.
+    """
+    deletions = _deletions(history)
     for life in history.lives:
-        if life.dropped and life.after_drop:
+        deleted = _deleted(deletions, life)
+        after = deleted and _next(life, deleted)
+        if deleted and after and not life.dropped:
+            yield broken(
+                f"{life.id} was in a group that was deleted, and then {after.event.word}",
+                life.produced.entry,
+                deleted,
+                after,
+            )
+        elif life.dropped and life.after_drop:
             yield broken(
                 f"{life.id} was dropped with its group, and then {life.after_drop.event.word}",
                 life.dropped.entry,
@@ -222,6 +244,30 @@ def dropped_is_gone(history: History) -> Iterator[Finding]:
             )
         elif life.dropped:
             yield held(life.dropped.entry)
+
+
+def _deletions(history: History) -> dict[tuple[str, str], list[Entry]]:
+    """By app and group, where it was deleted."""
+    found: dict[tuple[str, str], list[Entry]] = {}
+    for at in history.events(GroupDeleted):
+        found.setdefault((at.event.app_key, at.event.group), []).append(at.entry)
+    return found
+
+
+def _deleted(deletions: Mapping[tuple[str, str], Sequence[Entry]], life: Life) -> Entry | None:
+    """Where the group of a message was deleted, before the message was settled."""
+    message = life.produced.event
+    found = deletions.get((message.app_key, message.group), ())
+    index = bisect_right(found, life.produced.seq, key=lambda entry: entry.seq)
+    deleted = found[index] if index < len(found) else None
+    return deleted if deleted and not (life.ended and life.ended.seq < deleted.seq) else None
+
+
+def _next(life: Life, deleted: Entry) -> Entry | None:
+    """What first happened to a message after its group was deleted: it was handed out, or confirmed."""
+    handing = _first_after(life, deleted)
+    happened = [handing.entry if handing else None, life.confirmed.entry if life.confirmed else None]
+    return min((entry for entry in happened if entry), key=lambda entry: entry.seq, default=None)
 
 
 def _with_following(life: Life) -> Iterator[tuple[Handing, Handing | None]]:
@@ -247,6 +293,34 @@ def _place(handing: Handing) -> int:
     return handing.entry.seq
 
 
+def _again(life: Life, confirm: Entry, again: Handing) -> Finding:
+    return broken(f"{life.id} was {_verb(again)} again after its confirm", confirm, again.entry)
+
+
+def _in_time(handing: Handing, confirm: Entry) -> bool:
+    return confirm.time - handing.entry.time <= CONFIRM_TIMEOUT
+
+
+def _confirmed_before(life: Life, handing: Handing) -> bool:
+    return life.confirmed is not None and life.confirmed.seq < handing.entry.seq
+
+
+def _unheard(history: History, life: Life, handing: Handing, following: Handing) -> Entry | None:
+    """A confirm that should have settled a message before it was handed out again, and did not."""
+    if _confirmed_before(life, following):
+        return None
+    confirms = (said for said in handing.frames if isinstance(said.message, Confirm) and _in_time(handing, said.entry))
+    return next((said.entry for said in confirms if _can_settle(history, life, said)), None)
+
+
+def _unheard_by_http(history: History, life: Life, handing: Handing, request: Request) -> Handing | None:
+    """The next time that a message was handed out, when a confirm over HTTP should have settled it before."""
+    following = next(iter(life.handed[handing.number + 1 : handing.number + 2]), None)
+    if following is None or _confirmed_before(life, following) or not _in_time(handing, request.at.entry):
+        return None
+    return following if _can_settle_by_http(history, life, request) else None
+
+
 def _verb(handing: Handing) -> str:
     return "pushed" if isinstance(handing, Delivery) else "consumed"
 
@@ -256,6 +330,11 @@ def _failed_between(life: Life, handing: Handing, following: Handing | None) -> 
     start = bisect_right(life.failed, handing.entry.seq, key=lambda at: at.seq)
     end = bisect_right(life.failed, following.entry.seq, key=lambda at: at.seq) if following else len(life.failed)
     return [at.entry for at in life.failed[start:end]]
+
+
+def _first(life: Life, end: At[Expired]) -> bool:
+    """Whether a message was not settled otherwise before."""
+    return life.ended is end.entry
 
 
 def _settled(life: Life) -> float:

@@ -383,7 +383,7 @@ final class TmcClient {
     }
 
     private static Long integer(Frame frame, String key) {
-        return frame.get(key) instanceof Long integer ? integer : null;
+        return frame.get(key) instanceof Number integer ? integer.longValue() : null; // in whatever width it came
     }
 
     private static String md5(String text) {
