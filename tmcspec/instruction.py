@@ -4,7 +4,7 @@ A client under test cannot be scripted from outside, but its handler reads what 
 message is a JSON object with a member `tmcspec`, the adapter's handler obeys it. Everything else is handled at once and
 well.
 
-    {"tmcspec": {"outcome": "ok" | "fail" | "raise" | "hang", "delay_ms": 0, "reason": "…"}}
+    {"tmcspec": {"outcome": "ok" | "fail" | "raise" | "hang", "delay_ms": 0, "reason": "…", "unusual": false}}
 
 The judges read the same words, so that a trace tells what should have happened.
 """
@@ -32,6 +32,8 @@ class Instruction:
             returns.
         delay_ms: how long it works before that, in milliseconds, 0 to DELAY_LIMIT_MS.
         reason: the text of a failure or of the exception; None for one without text.
+        unusual: with `raise`, raises what the usual `catch` of its language misses: in Python a BaseException that is
+            no Exception, in Java an Error, in JavaScript a value that is no Error. Else it means nothing.
 
     Raises:
         ValueError: one of them is something else.
@@ -44,6 +46,7 @@ class Instruction:
     outcome: Outcome = "ok"
     delay_ms: int = 0
     reason: str | None = None
+    unusual: bool = False
 
     def __post_init__(self) -> None:
         if self.outcome not in get_args(Outcome):
@@ -53,6 +56,8 @@ class Instruction:
             raise ValueError(f"delay_ms must be an integer from 0 to {DELAY_LIMIT_MS}, not {show(self.delay_ms)}")
         if self.reason is not None and not isinstance(self.reason, str):
             raise ValueError(f"reason must be a string or None, not {show(self.reason)}")
+        if not isinstance(self.unusual, bool):
+            raise ValueError(f"unusual must be True or False, not {show(self.unusual)}")
 
     @property
     def delay(self) -> float:
@@ -61,7 +66,9 @@ class Instruction:
 
     def content(self, **members: Any) -> str:
         """The content of a message that carries this instruction beside `members`."""
-        words = {"outcome": self.outcome, "delay_ms": self.delay_ms, "reason": self.reason}
+        words: dict[str, Any] = {"outcome": self.outcome, "delay_ms": self.delay_ms, "reason": self.reason}
+        if self.unusual:  # adapters that were written before there was this word read all others as they did
+            words["unusual"] = True
         text = json.dumps(members | {"tmcspec": words}, ensure_ascii=False)
         # A lone surrogate is written as its JSON escape: UTF-8 has no other way to say it.
         return text.encode(errors="backslashreplace").decode()
@@ -75,7 +82,10 @@ def instruction(content: str | None) -> Instruction:
     try:
         words = json.loads(content)["tmcspec"]
         return Instruction(
-            outcome=words.get("outcome", "ok"), delay_ms=words.get("delay_ms", 0), reason=words.get("reason")
+            outcome=words.get("outcome", "ok"),
+            delay_ms=words.get("delay_ms", 0),
+            reason=words.get("reason"),
+            unusual=words.get("unusual", False),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Instruction()

@@ -18,6 +18,7 @@ instructions = st.builds(
     delay_ms=st.integers(0, DELAY_LIMIT_MS),
     reason=st.none()
     | st.text().map(lambda text: text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")),
+    unusual=st.booleans(),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -46,6 +47,11 @@ def test_text_that_utf_8_cannot_write_travels_as_an_escape() -> None:
     told = Instruction(outcome="fail", reason="\ud800 中文")
     assert told.content().encode().endswith(' "reason": "\\ud800 中文"}}'.encode())
     assert instruction(told.content()) == told
+
+
+def test_what_is_not_unusual_is_written_as_it_was_before_there_was_such_a_thing() -> None:
+    assert "unusual" not in Instruction(outcome="raise").content()
+    assert json.loads(Instruction(outcome="raise", unusual=True).content())["tmcspec"]["unusual"] is True
 
 
 def test_a_name_may_be_spelled_with_escapes() -> None:
@@ -80,6 +86,8 @@ def test_a_name_may_be_spelled_with_escapes() -> None:
         '{"tmcspec": {"outcome": "fail", "delay_ms": ' + "9" * 4000 + "}}",
         '{"tmcspec": {"outcome": "fail", "delay_ms": ' + "9" * 5000 + "}}",
         '{"tmcspec": {"outcome": "fail", "reason": 1}}',
+        '{"tmcspec": {"outcome": "raise", "unusual": 1}}',
+        '{"tmcspec": {"outcome": "raise", "unusual": null}}',
         '{"tmcspec": {"outcome": "fail", "more": ' + "[" * 100_000 + "]" * 100_000 + "}}",
         '{"tmcspec": ' * 100_000,
     ],
@@ -92,7 +100,7 @@ def test_content_without_a_valid_instruction_is_handled_at_once_and_well(content
 @given(
     st.text()
     | json_values.map(lambda words: json.dumps({"tmcspec": words}))
-    | st.fixed_dictionaries({}, optional={"outcome": json_values, "delay_ms": json_values, "reason": json_values}).map(
+    | st.fixed_dictionaries({}, optional=dict.fromkeys(("outcome", "delay_ms", "reason", "unusual"), json_values)).map(
         lambda words: json.dumps({"tmcspec": words})
     )
 )
@@ -114,6 +122,7 @@ def test_no_content_makes_reading_raise(content: str) -> None:
         ({"delay_ms": -1}, "delay_ms .* not -1"),
         ({"delay_ms": 10**5000}, "delay_ms .* not an integer of 16610 bits"),
         ({"reason": b"no"}, "reason must be a string or None, not b'no'"),
+        ({"unusual": 1}, "unusual must be True or False, not 1"),
     ],
 )
 def test_an_impossible_instruction_is_refused_by_name_and_value(words: dict[str, Any], message: str) -> None:

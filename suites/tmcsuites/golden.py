@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Any, TypeAlias
 
@@ -157,6 +158,7 @@ def instructions() -> Iterator[Row]:
         '{"tmcspec": {"outcome": "fail", "reason": "no stock"}}',
         '{"tmcspec": {"outcome": "fail", "reason": null}}',
         '{"tmcspec": {"outcome": "raise", "reason": "订单"}}',
+        '{"tmcspec": {"outcome": "raise", "reason": "no stock", "unusual": true}}',
         '{"tmcspec": {"outcome": "hang"}}',
         '{"tmcspec": {"delay_ms": 250}}',
         f'{{"tmcspec": {{"delay_ms": {DELAY_LIMIT_MS}}}}}',
@@ -174,12 +176,12 @@ def instructions() -> Iterator[Row]:
         '{"tmcspec": {"outcome": "fail", "delay_ms": -1}}',
         '{"tmcspec": {"outcome": "fail", "delay_ms": "10"}}',
         '{"tmcspec": {"outcome": "fail", "reason": 7}}',
+        '{"tmcspec": {"outcome": "raise", "unusual": 1}}',
         '{"tmcspec": {"outcome": "fail"}',
     ]
     for content in contents:
         told = instruction(content)
-        row = {"content": content, "outcome": told.outcome, "delay_ms": told.delay_ms, "reason": told.reason}
-        yield row
+        yield {"content": content, **asdict(told)}
 
 
 # All of them

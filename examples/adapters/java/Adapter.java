@@ -58,21 +58,22 @@ final class Adapter {
         if (told.outcome.equals("hang")) Thread.sleep(Long.MAX_VALUE);
         say(members("event", "handled", "message_id", decimal(message.id()), "outcome", told.outcome)); // before the library knows
         // This library has one way to report a failure: to throw. One with another way uses that for `fail`.
+        if (told.outcome.equals("raise") && told.unusual) throw new AssertionError(told.reason); // no Exception
         if (!told.outcome.equals("ok")) throw new Exception(told.reason);
     }
 
     // ---- What the handler does: it is written in the message -------------------------------------------------------
 
-    private record Told(String outcome, long delay, String reason) {
+    private record Told(String outcome, long delay, String reason, boolean unusual) {
         static Told of(String content) {
             try {
                 Map<?, ?> words = (Map<?, ?>) ((Map<?, ?>) Json.read(content)).get("tmcspec");
                 Object outcome = words.get("outcome");
                 Object delay = words.get("delay_ms");
                 return new Told(outcome == null ? "ok" : (String) outcome, delay == null ? 0 : ((Double) delay).longValue(),
-                    (String) words.get("reason"));
+                    (String) words.get("reason"), Boolean.TRUE.equals(words.get("unusual")));
             } catch (IllegalArgumentException | ClassCastException | NullPointerException error) {
-                return new Told("ok", 0, null); // an ordinary message
+                return new Told("ok", 0, null, false); // an ordinary message
             }
         }
     }

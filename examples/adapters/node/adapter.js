@@ -40,11 +40,12 @@ async function handler(message) {
     publish_time: decimal(message.publishTime),
     outgoing_time: decimal(message.outgoingTime),
   });
-  const { outcome, delay, reason } = told(message.content);
+  const { outcome, delay, reason, unusual } = told(message.content);
   if (delay > 0) await new Promise((resolve) => { setTimeout(resolve, delay); });
   if (outcome === 'hang') await new Promise(() => {});
   say({ event: 'handled', message_id: decimal(message.id), outcome }); // before the library can know
   // This library has one way to report a failure: to throw. One with another way uses that for `fail`.
+  if (outcome === 'raise' && unusual) throw reason || undefined; // no Error, and nothing at all without a text
   if (outcome === 'fail' || outcome === 'raise') throw new Error(reason);
 }
 
@@ -52,8 +53,8 @@ async function handler(message) {
 
 function told(content) {
   try {
-    const { outcome = 'ok', delay_ms: delay = 0, reason } = JSON.parse(content).tmcspec;
-    return { outcome, delay, reason: reason ?? '' };
+    const { outcome = 'ok', delay_ms: delay = 0, reason, unusual = false } = JSON.parse(content).tmcspec;
+    return { outcome, delay, reason: reason ?? '', unusual };
   } catch {
     return { outcome: 'ok', delay: 0 }; // an ordinary message
   }

@@ -46,7 +46,7 @@ async def handle(message: Message) -> None:
         publish_time=decimal(message.time),
         outgoing_time=decimal(message.out_time),
     )
-    outcome, delay, reason = told(message.content)
+    outcome, delay, reason, raised = told(message.content)
     await asyncio.sleep(delay)
     if outcome == "hang":
         await asyncio.Event().wait()
@@ -54,7 +54,7 @@ async def handle(message: Message) -> None:
     if outcome == "fail":
         raise FailMessage(reason)
     if outcome == "raise":
-        raise RuntimeError(reason)
+        raise raised(reason)
 
 
 def observe(seen: Observation) -> None:
@@ -68,13 +68,18 @@ def observe(seen: Observation) -> None:
 # ---- What the handler does: it is written in the message ------------------------------------------------------------
 
 
-def told(content: str | None) -> tuple[str, float, str]:
-    """Outcome, seconds before it, and reason."""
+class Unusual(BaseException):
+    """What `except Exception` misses."""
+
+
+def told(content: str | None) -> tuple[str, float, str, type[BaseException]]:
+    """Outcome, seconds before it, reason, and what is raised, if anything."""
     try:
         words = json.loads(content or "")["tmcspec"]
-        return words.get("outcome", "ok"), words.get("delay_ms", 0) / 1000, words.get("reason") or ""
+        raised = Unusual if words.get("unusual") else RuntimeError
+        return words.get("outcome", "ok"), words.get("delay_ms", 0) / 1000, words.get("reason") or "", raised
     except (ValueError, LookupError, TypeError, AttributeError):
-        return "ok", 0, ""  # an ordinary message
+        return "ok", 0, "", RuntimeError  # an ordinary message
 
 
 # ---- Lines: one JSON object each ------------------------------------------------------------------------------------

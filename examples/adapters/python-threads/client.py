@@ -56,7 +56,7 @@ class ThreadedClient:
         if called.set_running_or_notify_cancel():
             try:
                 called.set_result(self._on_message(message))
-            except Exception as error:
+            except BaseException as error:  # else nobody would ever be told that this call is over
                 called.set_exception(error)
 
     def _observe(self, seen: Observation) -> None:

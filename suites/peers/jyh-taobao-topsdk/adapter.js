@@ -87,13 +87,13 @@ function text(value) {
   return decimal(value) ?? String(value);
 }
 
-/* What the message asks of the handler: {"tmcspec": {"outcome", "delay_ms"}} in its content. */
+/* What the message asks of the handler: {"tmcspec": {"outcome", "delay_ms", …}} in its content. */
 function wish(message) {
   try {
-    const { outcome = 'ok', delay_ms: delay = 0, reason = '' } = JSON.parse(message.content).tmcspec;
-    return { outcome, delay, reason };
+    const { outcome = 'ok', delay_ms: delay = 0, reason = '', unusual = false } = JSON.parse(message.content).tmcspec;
+    return { outcome, delay, reason, unusual };
   } catch {
-    return { outcome: 'ok', delay: 0, reason: '' };
+    return { outcome: 'ok', delay: 0, reason: '', unusual: false };
   }
 }
 
@@ -114,27 +114,29 @@ function handle(message, status) {
     publish_time: decimal(message.time),
     outgoing_time: decimal(message.outtime),
   });
-  const { outcome, delay, reason } = wish(message);
+  const { outcome, delay, reason, unusual } = wish(message);
   if (outcome === 'hang') {
     return new Promise(() => {});
   }
   if (delay > 0) {
-    return handleLater(message, status, outcome, delay, reason);
+    return handleLater(message, status, outcome, delay, reason, unusual);
   }
-  return finish(message, status, outcome, reason);
+  return finish(message, status, outcome, reason, unusual);
 }
 
-async function handleLater(message, status, outcome, delay, reason) {
+async function handleLater(message, status, outcome, delay, reason, unusual) {
   working += 1;
   await new Promise((resolve) => { setTimeout(resolve, delay); });
   working -= 1;
-  finish(message, status, outcome, reason);
+  finish(message, status, outcome, reason, unusual);
 }
 
-function finish(message, status, outcome, reason) {
+function finish(message, status, outcome, reason, unusual) {
   say({ event: 'handled', message_id: decimal(message.id), outcome });
   if (outcome === 'fail') {
     status.success = false;
+  } else if (outcome === 'raise' && unusual) {
+    throw reason || undefined; // no Error, and nothing at all without a text
   } else if (outcome === 'raise') {
     throw new Error(reason || 'raised as the message asks');
   }

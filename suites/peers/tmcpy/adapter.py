@@ -175,14 +175,14 @@ class Adapter:
             publish_time=epoch_ms(fields.get("time")),
             outgoing_time=epoch_ms(fields.get("outtime")),
         )
-        outcome, delay, reason = wish(fields.get("content"))
+        outcome, delay, reason, raised = wish(fields.get("content"))
         if outcome == "hang" or delay:
             self.at_work = outcome
             time.sleep(FOR_EVER if outcome == "hang" else delay)
         self.say(event="handled", message_id=decimal(fields.get("id")), outcome=outcome)
         self.at_work = None
         if outcome == "raise":
-            raise RuntimeError(reason or "")
+            raise raised(reason or "")
 
 
 def decimal(value: Any) -> str | None:
@@ -202,12 +202,17 @@ def epoch_ms(value: Any) -> str | None:
     return str(round(datetime.strptime(value, DATE).timestamp() * 1000))
 
 
-def wish(content: Any) -> tuple[str, float, str | None]:
-    """What a message asks of its handler: outcome, seconds, reason."""
+class Unusual(BaseException):
+    """What `except Exception` misses."""
+
+
+def wish(content: Any) -> tuple[str, float, str | None, type[BaseException]]:
+    """What a message asks of its handler: outcome, seconds, reason, and what it raises, if anything."""
     told = content.get("tmcspec") if isinstance(content, dict) else None
     if not isinstance(told, dict):
-        return "ok", 0.0, None
-    return told.get("outcome", "ok"), told.get("delay_ms", 0) / 1000, told.get("reason")
+        return "ok", 0.0, None, RuntimeError
+    raised = Unusual if told.get("unusual") else RuntimeError
+    return told.get("outcome", "ok"), told.get("delay_ms", 0) / 1000, told.get("reason"), raised
 
 
 def main() -> None:

@@ -50,6 +50,10 @@ class HandlerRaised(Exception):
     """What a handler raises that was told to raise."""
 
 
+class UnusuallyRaised(BaseException):
+    """The same, past everything that catches exceptions, as `asyncio.CancelledError` goes."""
+
+
 class ReferenceSubject:
     """A `Subject` around `TmcClient` and `TmcPoller`, or subclasses of them.
 
@@ -212,7 +216,8 @@ async def _obey(message: Message) -> None:
         case "fail":
             raise FailMessage(told.reason or "")
         case "raise":
-            raise HandlerRaised(*([told.reason] if told.reason is not None else []))
+            kind = UnusuallyRaised if told.unusual else HandlerRaised
+            raise kind(*([told.reason] if told.reason is not None else []))
         case "hang":
             await asyncio.get_running_loop().create_future()
 

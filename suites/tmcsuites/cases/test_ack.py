@@ -12,6 +12,9 @@ from tmcsuites.stage import Stage
 #: Long enough to tell a client that confirms first from one that waits, on any machine.
 SLOW = Instruction(delay_ms=1000)
 
+#: Messages that clients handle at a time are fewer.
+MORE_THAN_WORKERS = 80
+
 
 @case("ACK-1", "ACK-6", "ACK-7", "ACK-10", handlers=False)
 async def test_handled_messages_are_confirmed(tmc_stage: Stage) -> None:
@@ -64,6 +67,18 @@ async def test_a_raising_handler_is_survived(tmc_stage: Stage) -> None:
         await tmc_stage.until_answered(message)
     following = tmc_stage.produce()
     await tmc_stage.until_answered(following)
+
+
+@case("ACK-5", needs=("raise",))
+async def test_a_handler_that_raises_what_is_no_exception_is_survived(tmc_stage: Stage) -> None:
+    """What the usual `catch` misses, as a cancelled call in Python or a class that is missing in Java. A client that
+    loses a worker to each has none left for what follows.
+    """
+    await tmc_stage.start()
+    told = [Instruction(outcome="raise", reason=reason, unusual=True) for reason in ("boom", None)]
+    messages = [tmc_stage.produce(told=told[number % 2]) for number in range(MORE_THAN_WORKERS)]
+    await tmc_stage.until_answered(*messages)
+    await tmc_stage.until_answered(tmc_stage.produce())
 
 
 @case("ACK-7", handlers=False)

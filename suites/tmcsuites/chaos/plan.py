@@ -266,7 +266,7 @@ def _user_of(value: Any) -> UserPlan:
 
 
 def _message_of(value: Any) -> MessagePlan:
-    words: dict[str, tuple[type, ...]] = {"outcome": (str,), "delay_ms": (int,), "reason": (str,)}
+    words: dict[str, tuple[type, ...]] = {"outcome": (str,), "delay_ms": (int,), "reason": (str,), "unusual": (bool,)}
     members = {"at": (int, float), "id": (str, int), "group": (str,), "nick": (str,), "topic": (str,)} | words
     taken = _taken(value, "a message", members, ["at", "id"])
     try:

@@ -136,8 +136,9 @@ def _of_handler(told: Instruction) -> str:
         return ""
     ends = {"ok": [], "fail": ["fails"], "raise": ["raises"], "hang": ["never returns"]}[told.outcome]
     works = [f"works for {told.delay:g} s"] if told.delay else []
+    what = " what is no exception" if told.outcome == "raise" and told.unusual else ""
     why = f" ({told.reason!r})" if told.reason else ""
-    return f"; its handler {' and '.join([*works, *ends])}{why}"
+    return f"; its handler {' and '.join([*works, *ends])}{what}{why}"
 
 
 def _in_group(group: str, word: str = "in") -> str:

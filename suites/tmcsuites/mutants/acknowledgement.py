@@ -111,6 +111,16 @@ class GoesDeafAfterARaisingHandler(Core):
         return super().answers(message_id, outcome)
 
 
+@mutant("catches-nothing-but-exceptions", "ACK-5")
+class CatchesNothingButExceptions(TmcClient):
+    """Takes no messages any more after a handler that raised what is no exception, as a cancelled call."""
+
+    def _handled(self, message: Message, outcome: Outcome, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, Exception):
+            self._drain()
+        super()._handled(message, outcome, error)
+
+
 @mutant("confirms-what-raised", "ACK-5", published=("tmcpy", "tmc.js"))
 class ConfirmsWhatRaised(Core):
     """Confirms a message whose handler raised."""

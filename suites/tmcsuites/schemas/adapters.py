@@ -143,6 +143,7 @@ def instruction_content() -> Schema:
             "outcome": {**of_type(Outcome, {}), "default": "ok"},
             "delay_ms": {"type": "integer", "minimum": 0, "maximum": DELAY_LIMIT_MS, "default": 0},
             "reason": NULLABLE_TEXT,
+            "unusual": {"type": "boolean", "default": False},
         },
         required=[],
     )
