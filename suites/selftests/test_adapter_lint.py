@@ -31,9 +31,8 @@ LIES: dict[str, set[str]] = {
     "Chatty": {"json-lines"},
     "Rounds": {"decimal-strings"},
     "Inventive": {"members"},
-    # Whoever says that it is connected and is not, says so when it is refused, too.
-    "ConnectsToNothing": {"start", "refused-start"},
-    "NeverRefused": {"refused-start"},
+    "ConnectsToNothing": {"start"},
+    "NeverRefused": set(),
     "Doubles": set(),
     "FiresAndForgets": set(),
     "OnlyPolls": set(),
@@ -117,6 +116,12 @@ def test_what_may_be_the_librarys_doing_is_noted(inspections: dict[str, Inspecti
     assert events.came == "both with the id 9007199254740992; see whether the library shows it so"
     (refused,) = verdicts(inspections["FiresAndForgets"], "noted").values()
     assert refused.check == "refused-publish"
+    for name in ("NeverRefused", "ConnectsToNothing"):
+        (refused,) = verdicts(inspections[name], "noted").values()
+        assert refused.check == "refused-start"
+        assert refused.came == (
+            "'result', but nobody was accepted; see whether the library tells a refusal from success"
+        )
 
 
 def test_what_is_not_declared_is_skipped(inspections: dict[str, Inspection]) -> None:
@@ -161,8 +166,8 @@ def test_every_lie_is_told_and_every_check_finds_one() -> None:
     told = {each.name for each in tree.body if isinstance(each, ast.ClassDef)} - {"Liar"}
     assert told == set(LIES)
     checks = {check.name for checks in VISITS for check in checks} | set(LINES)
-    # What a library does with a refused publish is for the clauses to judge.
-    assert checks - set().union(*LIES.values()) == {"refused-publish"}
+    # What a library does with a refusal is for the clauses to judge.
+    assert checks - set().union(*LIES.values()) == {"refused-start", "refused-publish"}
 
 
 # The command
@@ -183,7 +188,7 @@ def test_an_adapter_without_a_client_is_found_out_in_words_and_ends_with_1() -> 
     assert "wrong   start           " in ended.out
     assert "came 'result', but the service has not accepted anybody" in ended.out
     assert "connecting as 12129701 with ***" in ended.out
-    assert "checks failed (exit status 1)." in ended.out
+    assert "check failed (exit status 1)." in ended.out
 
 
 def test_a_machine_is_told_the_same() -> None:
