@@ -62,13 +62,12 @@ def test_a_handled_message_that_is_never_confirmed(story: Story) -> Evidence:
     return pushed, done
 
 
-@violates("ACK-1", "7 was handled and not confirmed; the client died (exit status 1)")
-def test_a_client_that_dies_between_handler_and_confirm(story: Story) -> Evidence:
+@leaves_open("ACK-1")
+def test_nobody_knows_what_a_client_had_written_that_dies_right_after_its_handler(story: Story) -> None:
     story.connect()
-    pushed = story.push(7)
-    done = story.handles(7)
+    story.push(7)
+    story.handles(7)
     story.died()
-    return pushed, done
 
 
 @violates("ACK-1", "7 was confirmed 61 s after its handler was done")

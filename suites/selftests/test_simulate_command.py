@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import tmcspec
 
 from tmcspec import trace_file
+from tmcspec.client import Message, TmcClient
+from tmcspec.client.message import OK
+from tmcsuites.adapters.contract import ClientInfo, Subject
+from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.chaos.counterexample import CounterExample
 from tmcsuites.chaos.plan import Plan
 
@@ -63,6 +73,81 @@ def test_the_cause_is_told_as_a_story_and_kept_in_a_file(tmp_path: Path) -> None
     assert tmcspec("replay", str(file)).status == 1
 
 
+# Clients in this process
+
+
+class Hasty(TmcClient):
+    """Confirms first."""
+
+    def _starting(self, message: Message) -> None:
+        self._core.handled(message.id, OK)
+        super()._starting(message)
+
+
+def hasty(*, wall_clock: Callable[[], float], rng: random.Random) -> Subject:
+    return ReferenceSubject(wall_clock=wall_clock, rng=rng, client_type=Hasty)
+
+
+class Plain(ReferenceSubject):
+    """As `hasty`, and declares nothing but push."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(client_type=Hasty, **more)
+
+    @property
+    def info(self) -> ClientInfo:
+        return replace(super().info, capabilities=frozenset({"push"}))
+
+
+def stillborn(*, wall_clock: Callable[[], float], rng: random.Random) -> Subject:
+    raise LookupError("no credentials")
+
+
+def test_any_client_in_this_process_lives_through_a_day_and_its_story_says_how_to_show_it_again(tmp_path: Path) -> None:
+    words = ("--client", f"python:{__name__}:hasty", "--counter-examples", str(tmp_path))
+    done = tmcspec(*SMALL[:1], *SMALL[2:], "--faults", "random", *words)
+    assert done.status == 1, done.err
+    file = tmp_path / "ACK-2.json"
+    assert done.out.splitlines()[-4:] == [
+        "Again:",
+        f"  tmcspec replay {file} --client python:{__name__}:hasty",
+        "  tmcspec simulate --seed 0 --hours 0.2 --clients 2 --messages 20 --faults random "
+        f"--client python:{__name__}:hasty",
+        f"  tmcspec run --python {__name__}:hasty --clause ACK-2",
+    ]
+    replayed = tmcspec("replay", str(file), "--client", f"python:{__name__}:hasty")
+    assert replayed.status == 1
+    assert f"  tmcspec run --python {__name__}:hasty --clause ACK-2" in replayed.out
+
+
+def test_what_a_file_says_is_code_is_not_run(tmp_path: Path) -> None:
+    module = tmp_path / "tmcspec_test_of_files.py"
+    module.write_text("raise SystemExit('this was run')\n", encoding="utf-8")
+    example = CounterExample(clause="ACK-2", client=f"python:{module.stem}:make", plan=Plan())
+    (tmp_path / "found.json").write_text(example.dumps(), encoding="utf-8")
+    with contextlib.chdir(tmp_path):
+        done = tmcspec("replay", "found.json")
+    assert done.status == 4
+    assert "code that a file names is not run; name the client with --client" in done.err
+    assert module.stem not in sys.modules
+
+
+def test_a_client_is_held_to_what_it_declares() -> None:
+    told = json.loads(tmcspec(*SMALL, "--json", "--client", f"python:{__name__}:Plain").out)
+    judged = {clause["id"] for clause in told["clauses"]}
+    assert {"ACK-2", "LID-1"} <= judged
+    assert not {"ACK-4", "CON-6", "DUP-1"} & judged
+
+
+def test_a_client_that_cannot_be_made_ends_with_6() -> None:
+    done = tmcspec(*SMALL, "--client", f"python:{__name__}:stillborn")
+    assert done.status == 6
+    assert f"could not be measured: {__name__}:stillborn: LookupError: no credentials" in done.err
+
+
+# More
+
+
 def test_every_event_can_be_seen_on_a_line() -> None:
     lines = tmcspec(*SMALL, "--messages", "1", "--log").out.splitlines()
     (produced,) = (line for line in lines if " s  produced message " in line)
@@ -95,7 +180,9 @@ def test_what_is_to_happen_can_be_written_down(tmp_path: Path) -> None:
         (("--clients", "101"), "--clients"),
         (("--messages", "-1"), "--messages"),
         (("--faults", "/no/such/file"), "/no/such/file: No such file or directory"),
-        (("--client", "java"), "the client is 'java'; valid: 'reference', or 'mutant:NAME'"),
+        (("--client", "java"), "the client is 'java'; valid: 'reference', 'mutant:NAME', or 'python:MODULE:FACTORY'"),
+        (("--client", "python:mine"), "the client 'python:mine': 'mine' names no factory; MODULE:FACTORY is expected"),
+        (("--client", "python:os:nothing"), "AttributeError: module 'os' has no attribute 'nothing'"),
         (("--trace", "/no/such/place/trace"), "--trace /no/such/place/trace: No such file or directory"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from tmcsuites.adapters.child import as_command
 from tmcsuites.adapters.contract import Unavailable
+from tmcsuites.complaints import complain
 from tmcsuites.lint.inspection import Inspection, inspect
-from tmcsuites.report.words import counted, line, visible
+from tmcsuites.report.words import counted, line
 from tmcsuites.verdict import ExitStatus
 
 STYLES = {"sound": "green", "wrong": "bold red", "noted": "yellow", "skipped": "dim"}
@@ -59,8 +60,7 @@ def lint(client: str, deadline_factor: float, as_json: bool) -> None:
     try:
         inspection = asyncio.run(inspect(command, factor=deadline_factor))
     except Unavailable as error:
-        for text in str(error).split("\n"):
-            click.echo(visible(text.expandtabs()), err=True)
+        complain(str(error))
         sys.exit(ExitStatus.NOT_MEASURED)
     status = ExitStatus.OK if inspection.sound else ExitStatus.FAILURE
     if as_json:

@@ -13,19 +13,21 @@ from typing import Any
 import click
 
 from tmcspec.clauses import CLAUSES, Judgement, Level, judge_trace
+from tmcspec.frame_values import show
 from tmcsuites.chaos.counterexample import CounterExample, CounterExampleError, load
 from tmcsuites.chaos.files import read, save_trace
-from tmcsuites.chaos.fleet import REFERENCE, FleetError, subject_of
+from tmcsuites.chaos.fleet import REFERENCE, FleetError, clauses_for, is_code, subject_of
 from tmcsuites.chaos.plan import Plan, PlanError
 from tmcsuites.chaos.play import play
 from tmcsuites.chaos.story import story
+from tmcsuites.complaints import not_measured
 from tmcsuites.report.words import visible
 from tmcsuites.verdict import ExitStatus
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--client", help="Another client than the file names: reference, or mutant:NAME.")
+@click.option("--client", help="Another client than the file names; as of simulate.")
 @click.option("--trace", "trace_path", type=click.Path(path_type=Path), help="Writes down what happened.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def replay(file: Path, client: str | None, trace_path: Path | None, as_json: bool) -> None:
@@ -42,13 +44,18 @@ def replay(file: Path, client: str | None, trace_path: Path | None, as_json: boo
         found = load(read(file))
         example = found if isinstance(found, CounterExample) else None
         who = client or (example.client if example else REFERENCE)
+        if client is None and is_code(who):
+            raise FleetError(
+                f"it was found with {show(who)}, and code that a file names is not run; name the client with --client"
+            )
         subject = subject_of(who)
     except (CounterExampleError, PlanError, FleetError) as error:
         raise click.UsageError(f"{file}: {visible(str(error))}") from None
     plan = found.plan if isinstance(found, CounterExample) else found
     logging.getLogger("tmcspec").addHandler(logging.NullHandler())  # what clients log is in the trace
-    trace = play(plan, subject)
-    clauses = [CLAUSES[example.clause]] if example else list(CLAUSES.values())
+    with not_measured():
+        clauses = [CLAUSES[example.clause]] if example else clauses_for(subject)
+        trace = play(plan, subject)
     judgements = [each for each in judge_trace(trace, clauses) if each.violations]
     if trace_path:
         save_trace(trace, trace_path)
@@ -63,9 +70,9 @@ def replay(file: Path, client: str | None, trace_path: Path | None, as_json: boo
 
 def _again(example: CounterExample | None, file: Path, client: str | None) -> list[str]:
     """The commands that show it again, with the client that it was shown with."""
-    words = ["--client", client] if client else []
-    replayed = shlex.join(["tmcspec", "replay", str(file), *words])
-    return [replayed, *(example.commands(str(file))[1:] if example and not client else [])]
+    if example and client in (None, example.client):
+        return example.commands(str(file))
+    return [shlex.join(["tmcspec", "replay", str(file), *(["--client", client] if client else [])])]
 
 
 def _verdict(example: CounterExample | None, who: str, *, broken: bool) -> str:

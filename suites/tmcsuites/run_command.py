@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
-import random
 import sys
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -20,10 +16,12 @@ from tmcsuites import known_failing
 from tmcsuites.adapters.bare import BareSubject
 from tmcsuites.adapters.child import as_command
 from tmcsuites.adapters.container import BareContainerSubject, ContainerSubject
-from tmcsuites.adapters.contract import Subject, SubjectError
+from tmcsuites.adapters.contract import SubjectError
 from tmcsuites.adapters.engine import LOOPBACK, prepare
 from tmcsuites.adapters.process import ProcessSubject
 from tmcsuites.adapters.reference import ReferenceSubject
+from tmcsuites.complaints import complain
+from tmcsuites.imported import ImportFailed, factory_of
 from tmcsuites.known_failing import KnownFailing, KnownFailingError
 from tmcsuites.known_failing_update import Draft
 from tmcsuites.progress import RunEvent, RunFinished
@@ -191,7 +189,7 @@ def _run(
     try:
         info = look_at(setting)
     except SubjectError as error:
-        _complain(f"The client could not be measured: {error}")
+        complain(f"The client could not be measured: {error}")
         return ExitStatus.NOT_MEASURED
     # Bound to today's stdout: while a case runs, pytest captures what is printed to tomorrow's.
     console = ConsoleReport(Console(file=sys.stdout), command=_again(), report=str(report))
@@ -208,7 +206,7 @@ def _run(
         )
         status = session.run(report=report, pytest_arguments=pytest_arguments)
     except OSError as error:
-        _complain(f"The report could not be written: {error}")
+        complain(f"The report could not be written: {error}")
         return ExitStatus.SUITE_FAULT
     finally:
         console.close()
@@ -231,7 +229,7 @@ def _updated(draft: Draft, run: RunFinished, status: ExitStatus) -> ExitStatus:
     try:
         click.echo(visible(draft.update(run)))
     except KnownFailingError as error:
-        _complain(str(error))
+        complain(str(error))
         return status or ExitStatus.FAILURE
     return status
 
@@ -250,15 +248,12 @@ def _factory(client: str | None, bare: str | None, python: str | None, factor: f
             raise _usage(str(error)) from None
         held = ProcessSubject if client is not None else BareSubject
         return lambda wall_clock, rng: held(command, deadline_factor=factor)
-    make: Callable[..., Subject] = _imported(python) if python is not None else ReferenceSubject
-
-    def made(wall_clock: Callable[[], float], rng: random.Random) -> Subject:
-        try:
-            return make(wall_clock=wall_clock, rng=rng)
-        except Exception as error:
-            raise SubjectError(f"{python}: {type(error).__name__}: {error}") from error
-
-    return made
+    if python is None:
+        return lambda wall_clock, rng: ReferenceSubject(wall_clock=wall_clock, rng=rng)
+    try:
+        return factory_of(python)
+    except ImportFailed as error:
+        raise _usage(f"--python: {error}") from None
 
 
 def _contained(image: str | None, bare_image: str | None, factor: float) -> tuple[SubjectFactory, str]:
@@ -270,24 +265,9 @@ def _contained(image: str | None, bare_image: str | None, factor: float) -> tupl
     except ValueError as error:
         raise _usage(str(error)) from None
     except SubjectError as error:
-        _complain(f"The client could not be measured: {error}")
+        complain(f"The client could not be measured: {error}")
         sys.exit(ExitStatus.NOT_MEASURED)
     return lambda wall_clock, rng: held(name, reach=reach, deadline_factor=factor), reach.listen
-
-
-def _imported(name: str) -> Any:
-    module, _, factory = name.partition(":")
-    if not module or not factory:
-        raise _usage(f"--python is {name!r}; MODULE:FACTORY is expected, as mypackage.tmc:make_subject")
-    sys.path.insert(0, "")
-    try:
-        found = getattr(importlib.import_module(module), factory)
-    except Exception as error:
-        # Importing runs the module, which may fail in any way.
-        raise _usage(f"--python {name}: {type(error).__name__}: {error}") from None
-    if not callable(found):
-        raise _usage(f"--python {name} is {found!r}, which cannot be called; a factory of a client is expected")
-    return found
 
 
 def _again() -> list[str]:
@@ -308,11 +288,6 @@ def _again() -> list[str]:
         elif not word.startswith(("--case=", "--known-failing=", "--update-known-failing", "--report=")):
             kept.append(word)
     return kept
-
-
-def _complain(text: str) -> None:
-    for line in text.split("\n"):
-        click.echo(visible(line.expandtabs()), err=True)
 
 
 def _usage(text: str) -> click.UsageError:

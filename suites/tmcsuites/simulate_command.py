@@ -23,10 +23,11 @@ from tmcsuites.chaos.census import Census, census
 from tmcsuites.chaos.counterexample import Drawn
 from tmcsuites.chaos.draw import draw_plan
 from tmcsuites.chaos.files import read, save_trace
-from tmcsuites.chaos.fleet import FleetError, subject_of
+from tmcsuites.chaos.fleet import FleetError, clauses_for, subject_of
 from tmcsuites.chaos.plan import CLIENT_LIMIT, MESSAGE_LIMIT, SECONDS_LIMIT, Plan, PlanError
 from tmcsuites.chaos.play import play
 from tmcsuites.chaos.reduce import reduce, worst
+from tmcsuites.complaints import not_measured
 from tmcsuites.report.words import counted, describe_event, describe_finding, line, visible
 from tmcsuites.verdict import ExitStatus
 
@@ -41,7 +42,12 @@ from tmcsuites.verdict import ExitStatus
 @click.option(
     "--faults", default="none", show_default=True, metavar="none|random|FILE", help="FILE is a schedule (JSON)."
 )
-@click.option("--client", default="reference", show_default=True, help="reference, or mutant:NAME.")
+@click.option(
+    "--client",
+    default="reference",
+    show_default=True,
+    help="reference, mutant:NAME, or python:MODULE:FACTORY, as --python of tmcspec run.",
+)
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Writes down what was to happen.")
 @click.option("--trace", "trace_path", type=click.Path(path_type=Path), help="Writes down what happened.")
 @click.option("--log", count=True, help="Prints a line for each event but frames; twice, for those, too.")
@@ -92,8 +98,10 @@ def simulate(
     began = time.perf_counter()
     console = Console(highlight=False)
     listeners = [_logger(console, frames=log > 1)] if log else []
-    trace = play(plan, subject, listeners=listeners)
-    judgements = judge_trace(trace)
+    with not_measured():
+        clauses = clauses_for(subject)
+        trace = play(plan, subject, listeners=listeners)
+    judgements = judge_trace(trace, clauses)
     if trace_path:
         save_trace(trace, trace_path)
     counts = census(trace)

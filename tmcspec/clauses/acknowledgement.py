@@ -32,7 +32,9 @@ clause = CLAUSES.clause
     needs_handlers=True,
 )
 def success_is_confirmed(history: History) -> Iterator[Finding]:
-    """What is not confirmed comes again every six minutes, for a day."""
+    """What is not confirmed comes again every six minutes, for a day. Nobody knows what a client had written that died
+    right after its handler was done: the end of its process takes that along, or not.
+    """
     for delivery in history.deliveries:
         done, confirm = delivery.handled, delivery.confirmed_by
         if done is None or done.event.outcome != "ok":
@@ -40,7 +42,7 @@ def success_is_confirmed(history: History) -> Iterator[Finding]:
         late = history.between(done.entry, confirm.entry) if confirm else 0.0
         if confirm and late <= CONFIRM_TIMEOUT:
             yield held(done.entry, confirm.entry)
-        elif history.misread(delivery.id):
+        elif history.misread(delivery.id) or history.died_within(done.entry, on=delivery.connection):
             continue
         elif confirm and history.overdue(done.entry, CONFIRM_TIMEOUT, on=delivery.connection):
             yield broken(

@@ -143,6 +143,11 @@ class History(Timeline):
             return None
         return f"{left:.1f} s passed"
 
+    def died_within(self, since: Entry, *, on: str) -> bool:
+        """Whether the client of a connection died before it had had its patience after `since`."""
+        died = self.death(since, self.fleet.owner(on))
+        return died is not None and self.between(since, died.entry) < self.trace.patience * PUNCTUAL
+
     def _kept_away(self, connection: str, since: Entry, patience: float) -> bool:
         """Whether a client left a connection by itself, as when it fell silent, and could not say elsewhere what it
         owed: it was answered oddly when it wanted to come back, or what it said there was not understood.

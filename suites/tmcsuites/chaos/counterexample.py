@@ -18,6 +18,7 @@ from typing import Any, Self
 from tmcspec import __version__
 from tmcspec.clauses import CLAUSES
 from tmcspec.frame_values import show
+from tmcsuites.chaos.fleet import PYTHON, REFERENCE, is_code
 from tmcsuites.chaos.plan import CLIENT_LIMIT, MESSAGE_LIMIT, SECONDS_LIMIT, Plan, PlanError
 
 #: A name is a word.
@@ -108,10 +109,18 @@ class CounterExample:
             )
 
     def commands(self, file: str) -> list[str]:
-        """The commands that show it again, when it is in this file."""
-        found = [["tmcspec", "replay", file]]
+        """The commands that show it again, when it is in this file: the plan, the day that it was found in, and, for a
+        client that is no mutant, the cases about the clause.
+        """
+        # What a file says is code is not run: who replays it says so.
+        said = ["--client", self.client] if is_code(self.client) else []
+        found = [["tmcspec", "replay", file, *said]]
         if self.drawn is not None:
             found.append(self.drawn.words(self.client))
+        if is_code(self.client):
+            found.append(["tmcspec", "run", "--python", self.client.removeprefix(PYTHON), "--clause", self.clause])
+        elif self.client == REFERENCE:
+            found.append(["tmcspec", "run", "--clause", self.clause])
         return [shlex.join(words) for words in found]
 
     def dumps(self) -> str:

@@ -1,4 +1,8 @@
-"""Which client a fleet is made of, by name."""
+"""Which client a fleet is made of, by name.
+
+One that begins with `python:` names code that is run when it is asked for. So it counts when somebody says it, and not
+when a file does: see `is_code`.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,19 @@ import random
 from collections.abc import Callable
 from difflib import get_close_matches
 
+from tmcfakes.simulation import EPOCH_MS, simulate
+from tmcspec.clauses import CLAUSES, Clause
+from tmcspec.frame_values import show
 from tmcsuites.adapters.contract import Subject
 from tmcsuites.adapters.reference import ReferenceSubject
+from tmcsuites.imported import ImportFailed, factory_of
 from tmcsuites.worlds import SubjectFactory
 
 #: The bundled reference core.
 REFERENCE = "reference"
 
 _MUTANT = "mutant:"
+PYTHON = "python:"
 
 
 class FleetError(ValueError):
@@ -21,15 +30,20 @@ class FleetError(ValueError):
 
 
 def subject_of(name: str) -> SubjectFactory:
-    """Makes clients of a name: `reference`, or `mutant:NAME`.
+    """Makes clients of a name: `reference`, `mutant:NAME`, or `python:MODULE:FACTORY` for one in this process.
 
     Raises:
         FleetError: there is none; the message says what there is.
     """
     if name == REFERENCE:
         return _reference
+    if is_code(name):
+        try:
+            return factory_of(name.removeprefix(PYTHON))
+        except ImportFailed as error:
+            raise FleetError(f"the client {show(name)}: {error}") from None
     if not name.startswith(_MUTANT):
-        raise FleetError(f"the client is {name!r}; valid: '{REFERENCE}', or '{_MUTANT}NAME'")
+        raise FleetError(f"the client is {name!r}; valid: '{REFERENCE}', '{_MUTANT}NAME', or '{PYTHON}MODULE:FACTORY'")
     # With all their parts, so only when they are needed.
     from tmcsuites.mutants import MUTANTS
 
@@ -38,6 +52,30 @@ def subject_of(name: str) -> SubjectFactory:
         near = get_close_matches(wanted, MUTANTS, n=3)
         raise FleetError(f"there is no mutant {wanted!r}; {'near it: ' + ', '.join(near) if near else 'see MUTANTS'}")
     return MUTANTS[wanted].subject
+
+
+def clauses_for(subject: SubjectFactory) -> tuple[Clause, ...]:
+    """The clauses that a client of this make is held to, by what it declares.
+
+    Raises:
+        SubjectError: it cannot be brought to life.
+    """
+
+    async def declared() -> frozenset[str]:
+        client = subject(lambda: EPOCH_MS / 1000, random.Random(0))
+        try:
+            await client.open(lambda event: None)
+            return client.info.capabilities
+        finally:
+            await client.close()
+
+    able = simulate(declared)
+    return tuple(each for each in CLAUSES.values() if each.capability is None or each.capability in able)
+
+
+def is_code(name: str) -> bool:
+    """Whether a name is that of code, which is run when clients of that name are made."""
+    return name.startswith(PYTHON)
 
 
 def _reference(wall_clock: Callable[[], float], rng: random.Random) -> Subject:
