@@ -51,7 +51,7 @@ def test_the_python_of_the_document_runs() -> None:
 
 def test_the_commands_of_the_document_exist_with_their_options() -> None:
     shown = re.findall(r"^    (tmcspec .*)$", TEXT, re.MULTILINE)
-    assert len(shown) == 4
+    assert len(shown) == 5
     for line in shown:
         found: click.Command = command
         words, path = shlex.split(line)[1:], []
