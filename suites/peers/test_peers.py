@@ -67,9 +67,14 @@ def test_every_verdict_is_the_one_on_record(runs: Runs, peer: Peer) -> None:
 def test_two_runs_give_the_same_verdicts(runs: Runs, peer: Peer) -> None:
     first, second = runs[peer.name]
     assert _verdicts(first) == _verdicts(second)
-    assert [(each["id"], each["result"]) for each in first["clauses"]] == [
-        (each["id"], each["result"]) for each in second["clauses"]
-    ]
+    assert _of_client(first) == _of_client(second)
+
+
+def _of_client(run: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the clauses that bind the client say. Whether a run shows anything of the service is chance for some: what
+    takes a busy machine more than a minute is confirmed late, and so brings RDL-6 to bear.
+    """
+    return [(each["id"], each["result"]) for each in run["clauses"] if each["binds"] == "client"]
 
 
 def _defects(*, usual: bool) -> Sequence[Any]:
