@@ -159,7 +159,7 @@ def test_a_fleet_of_mutants_is_accused_of_what_they_do() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("java", "the client is 'java'; valid: 'reference', or 'mutant:NAME'"),
+        ("java", "the client is 'java'; valid: 'reference', 'mutant:NAME', or 'python:MODULE:FACTORY'"),
         ("mutant:confirms-frist", "there is no mutant 'confirms-frist'; near it: confirms-first"),
         ("mutant:x", "there is no mutant 'x'; see MUTANTS"),
     ],
