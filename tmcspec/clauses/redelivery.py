@@ -7,7 +7,7 @@ HTTP answers alike. Where flow control or pull mode may have held a message back
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import inf
 
@@ -17,7 +17,7 @@ from tmcspec.clauses.deliveries import Delivery, Handing, Life
 from tmcspec.clauses.history import History
 from tmcspec.clauses.requests import CONFIRM, Request
 from tmcspec.clauses.timeline import At
-from tmcspec.events import Expired, Fault, GroupDeleted
+from tmcspec.events import Expired, Fault
 from tmcspec.messages import Confirm
 from tmcspec.timing import CONFIRM_TIMEOUT, REDELIVERY_DELAY, REDELIVERY_TOLERANCE, RETENTION
 from tmcspec.trace import Entry
@@ -225,49 +225,13 @@ def dropped_is_gone(history: History) -> Iterator[Finding]:
     """An operator who deletes a group to get rid of a backlog must not meet it again. Whether the service says that it
     is lost makes no difference.
     """
-    deletions = _deletions(history)
     for life in history.lives:
-        deleted = _deleted(deletions, life)
-        after = deleted and _next(life, deleted)
-        if deleted and after and not life.dropped:
+        if life.lost and life.after_loss:
             yield broken(
-                f"{life.id} was in a group that was deleted, and then {after.event.word}",
-                life.produced.entry,
-                deleted,
-                after,
+                f"{life.id} was lost with its group, and then {life.after_loss.event.word}", life.lost, life.after_loss
             )
-        elif life.dropped and life.after_drop:
-            yield broken(
-                f"{life.id} was dropped with its group, and then {life.after_drop.event.word}",
-                life.dropped.entry,
-                life.after_drop,
-            )
-        elif life.dropped:
-            yield held(life.dropped.entry)
-
-
-def _deletions(history: History) -> dict[tuple[str, str], list[Entry]]:
-    """By app and group, where it was deleted."""
-    found: dict[tuple[str, str], list[Entry]] = {}
-    for at in history.events(GroupDeleted):
-        found.setdefault((at.event.app_key, at.event.group), []).append(at.entry)
-    return found
-
-
-def _deleted(deletions: Mapping[tuple[str, str], Sequence[Entry]], life: Life) -> Entry | None:
-    """Where the group of a message was deleted, before the message was settled."""
-    message = life.produced.event
-    found = deletions.get((message.app_key, message.group), ())
-    index = bisect_right(found, life.produced.seq, key=lambda entry: entry.seq)
-    deleted = found[index] if index < len(found) else None
-    return deleted if deleted and not (life.ended and life.ended.seq < deleted.seq) else None
-
-
-def _next(life: Life, deleted: Entry) -> Entry | None:
-    """What first happened to a message after its group was deleted: it was handed out, or confirmed."""
-    handing = _first_after(life, deleted)
-    happened = [handing.entry if handing else None, life.confirmed.entry if life.confirmed else None]
-    return min((entry for entry in happened if entry), key=lambda entry: entry.seq, default=None)
+        elif life.lost:
+            yield held(life.lost)
 
 
 def _with_following(life: Life) -> Iterator[tuple[Handing, Handing | None]]:
