@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from proofs import Evidence, judged, leaves_open, passes, violates
 from stories import CONFIRM, TOKEN, Story
 
+from tmcspec.clauses import CLAUSES, judge_trace
 from tmcspec.events import Confirmed, Consumed, Dropped, Id, UnknownConfirm
 from tmcspec.messages import Confirm
 from tmcspec.timing import RETENTION
@@ -209,3 +212,56 @@ def _is_lost_with_nothing_said(story: Story) -> None:
     story.creates_group("vip")
     story.connect(group="vip")
     story.wait(30 * HOUR)
+
+
+# What a trace does not show
+
+
+def test_a_retention_that_was_set_before_the_trace_begins_is_not_known() -> None:
+    for retention, waits in ((60, 60), (48 * HOUR, 30 * HOUR)):
+        story = Story(world="live")
+        story.sets_retention(retention)
+        story.connect()
+        story.push(7)
+        story.wait(waits)
+        story.expire(7) if retention == 60 else story.push(7)
+        assert judged("RDL-4", story).result != "violated"
+        forgetful = replace(story.trace(), entries=story.trace().entries[1:])
+        (judgement,) = judge_trace(forgetful, [CLAUSES["RDL-4"]])
+        assert judgement.violations == ()
+
+
+@leaves_open("RDL-4", world="recorded")
+def test_nobody_sees_from_outside_that_a_message_expires(story: Story) -> None:
+    story.connect()
+    story.push(7)
+    story.wait(30 * HOUR)
+    story.push(8)
+
+
+@violates("RDL-4", "7 was pushed 30.0 h after it was produced", world="recorded")
+def test_but_everybody_sees_what_is_pushed_too_late(story: Story) -> Evidence:
+    story.connect()
+    produced = story.produce(7)
+    story.wait(30 * HOUR)
+    return produced, story.push(7)
+
+
+@leaves_open("RDL-3", world="recorded")
+def test_a_confirm_that_was_seen_to_go_need_not_have_come(story: Story) -> None:
+    story.connect()
+    story.push(7)
+    confirms_in_vain(story)
+    story.close("fault")
+    story.wait(360)
+    story.connect()
+    story.push(7)
+
+
+@leaves_open("RDL-3")
+def test_a_confirm_over_http_that_is_still_being_looked_at_settles_nothing_yet(story: Story) -> None:
+    story.connect()
+    story.consume(7)
+    story.requests(CONFIRM, s_message_ids="7")
+    story.push(7)
+    story.answers()

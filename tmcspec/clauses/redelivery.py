@@ -108,7 +108,7 @@ def nothing_outlives_its_retention(history: History) -> Iterator[Finding]:
     that are there are kept no longer than they were to be. A recorded trace may not tell of it, so there it may have
     been as short as anything.
     """
-    whole = history.trace.world != "recorded"
+    whole, recorded = history.complete, history.trace.world == "recorded"
     ends = history.settings.retention_ends([life.produced.entry for life in history.lives])
     for life, end in zip(history.lives, ends, strict=True):
         produced, born = life.produced.entry, life.produced.time
@@ -116,10 +116,10 @@ def nothing_outlives_its_retention(history: History) -> Iterator[Finding]:
         after = _first_after(life, life.expired.entry) if life.expired else None
         if life.expired and after:
             yield broken(f"{life.id} was {_verb(after)} after it had expired", life.expired.entry, after.entry)
-        elif late:
+        elif late and (whole or recorded):
             hours = (late.entry.time - born) / 3600
             yield broken(f"{life.id} was {_verb(late)} {hours:.1f} h after it was produced", produced, late.entry)
-        elif _settled(life) > end + LATE <= history.trace.entries[-1].time:
+        elif whole and _settled(life) > end + LATE <= history.trace.entries[-1].time:
             yield broken(f"{life.id} was neither settled nor dropped within its retention", produced)
         elif life.expired and life.expired.time < end - TICK and _first(life, life.expired) and whole:
             hours = (life.expired.time - born) / 3600
@@ -271,8 +271,8 @@ def _confirmed_before(life: Life, handing: Handing) -> bool:
 
 def _unheard(history: History, life: Life, handing: Handing, following: Handing) -> Entry | None:
     """A confirm that should have settled a message before it was handed out again, and did not."""
-    if _confirmed_before(life, following):
-        return None
+    if _confirmed_before(life, following) or history.trace.world == "recorded":
+        return None  # who recorded it may have seen a confirm go that never came
     confirms = (said for said in handing.frames if isinstance(said.message, Confirm) and _in_time(handing, said.entry))
     return next((said.entry for said in confirms if _can_settle(history, life, said)), None)
 
@@ -282,7 +282,8 @@ def _unheard_by_http(history: History, life: Life, handing: Handing, request: Re
     following = next(iter(life.handed[handing.number + 1 : handing.number + 2]), None)
     if following is None or _confirmed_before(life, following) or not _in_time(handing, request.at.entry):
         return None
-    return following if _can_settle_by_http(history, life, request) else None
+    answered = request.answered is not None and request.answered.seq < following.entry.seq
+    return following if answered and _can_settle_by_http(history, life, request) else None
 
 
 def _verb(handing: Handing) -> str:
