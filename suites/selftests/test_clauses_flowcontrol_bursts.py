@@ -64,12 +64,3 @@ def test_live_a_machine_may_spread_a_burst(story: Story) -> None:
 def test_less_than_two_slots_may_show_no_burst(story: Story) -> None:
     _, pushing = limited(story, 1, waiting=100)
     trickles(story, pushing, 40, SLOW / 32)
-
-
-@passes("FLW-1", times=1)
-def test_a_client_whose_connect_was_answered_twice_is_one(story: Story) -> None:
-    story.accepts()
-    _, pushing = limited(story, 1, waiting=1000)
-    for _ in range(4):
-        trickles(story, pushing, 32, 0.03)
-        story.wait(LITERAL - 32 * 0.03)
