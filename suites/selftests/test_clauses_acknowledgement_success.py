@@ -70,6 +70,30 @@ def test_nobody_knows_what_a_client_had_written_that_dies_right_after_its_handle
     story.died()
 
 
+@violates("ACK-1", "7 was handled and not confirmed; the client died (exit status 1)", client_clock=False)
+def test_where_client_time_is_not_measured_that_of_the_service_tells_who_died_right_after(
+    story: Story,
+) -> Evidence:
+    story.connect()
+    pushed = story.push(7)
+    done = story.handles(7)
+    story.wait(400)
+    story.died()
+    return pushed, done
+
+
+@leaves_open("ACK-1")
+def test_whose_handler_it_was_died_though_nobody_knows_whose_the_connection_is(story: Story) -> None:
+    story.starting(client="a")
+    story.starting(client="b")
+    story.connect()
+    story.push(7)
+    story.handles(7, client="a")
+    story.close("client")
+    story.died(client="a")
+    story.wait(400)
+
+
 @violates("ACK-1", "7 was confirmed 61 s after its handler was done")
 def test_a_confirm_after_the_confirm_timeout_is_late(story: Story) -> Evidence:
     story.connect()

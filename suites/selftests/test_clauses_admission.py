@@ -157,3 +157,30 @@ def test_whom_the_service_is_about_to_cut_off_on_purpose_it_need_not_answer(endi
     story.wait(60)
     story.record(Closed(connection=story.connection, by="service", code=1000))
     assert judged("HSK-11", story).result == "not_exercised"
+
+
+# Two answers on one connection
+
+
+@passes("HSK-11", times=1)
+def test_the_late_answer_to_a_connect_is_none_to_the_next(story: Story) -> None:
+    story.connects(group="vip")
+    story.fault("connectack", "c1", "AckScript(delay=10)")
+    story.wait(5)
+    story.deletes_group("vip")
+    story.connects_again(group="vip")
+    story.refuses(41, "the group does not exist")
+    story.wait(5)
+    story.accepts()
+
+
+# What a trace does not show
+
+
+@passes("HSK-11", times=2, world="recorded")
+def test_what_was_there_once_may_be_gone_where_nobody_sees_the_console(story: Story) -> None:
+    story.connect(group="vip")
+    story.close()
+    story.wait(4000)
+    story.connects(group="vip")
+    story.refuses(41, "the group does not exist")

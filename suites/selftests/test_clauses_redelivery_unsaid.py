@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from proofs import Evidence, leaves_open, passes, violates
+from dataclasses import replace
+
+import pytest
+from proofs import Evidence, judged, leaves_open, passes, violates
 from stories import CONFIRM, TOKEN, Story
 
+from tmcspec.clauses import CLAUSES, judge_trace
 from tmcspec.events import Confirmed, Consumed, Dropped, Id, UnknownConfirm
 from tmcspec.messages import Confirm
 from tmcspec.timing import RETENTION
@@ -148,25 +152,25 @@ def test_what_was_lost_otherwise_cannot_expire_too_early(story: Story) -> None:
 # RDL-8: what was kept with nothing said
 
 
-@violates("RDL-8", "7 was in a group that was deleted, and then pushed")
+@violates("RDL-8", "7 was lost with its group, and then pushed")
 def test_a_group_that_is_deleted_and_whose_messages_come_in_the_next(story: Story) -> Evidence:
-    produced = story.produce(7, group="vip")
+    story.produce(7, group="vip")
     deleted = story.deletes_group("vip")
     story.creates_group("vip")
     story.connect(group="vip")
     pushed = story.push(7)
     story.confirm(7)
-    return produced, deleted, pushed
+    return deleted, pushed
 
 
-@violates("RDL-8", "7 was in a group that was deleted, and then confirmed")
+@violates("RDL-8", "7 was lost with its group, and then confirmed")
 def test_a_group_that_is_deleted_and_whose_messages_can_be_confirmed(story: Story) -> Evidence:
     story.connect(group="vip")
-    produced = story.produce(7, group="vip")
+    story.produce(7, group="vip")
     story.push(7)
     deleted = story.deletes_group("vip")
     story.confirm(7)
-    return produced, deleted, story.last(Confirmed)
+    return deleted, story.last(Confirmed)
 
 
 @passes("RDL-8", times=1)
@@ -184,3 +188,80 @@ def test_only_what_a_group_had_is_lost_with_it(story: Story) -> None:
     story.confirm(4)
     story.connect()
     story.push(3)
+
+
+@passes("RDL-8", times=1)
+def test_a_service_that_says_nothing_of_what_is_lost(story: Story) -> None:
+    _is_lost_with_nothing_said(story)
+
+
+@pytest.mark.parametrize("clause", ["RDL-1", "RDL-4", "RDL-6", "GRP-3"])
+def test_nobody_misses_what_was_lost_with_nothing_said(clause: str) -> None:
+    story = Story()
+    _is_lost_with_nothing_said(story)
+    assert judged(clause, story).result == "not_exercised"
+
+
+def _is_lost_with_nothing_said(story: Story) -> None:
+    """It neither comes again, nor expires, nor is settled by a late confirm, nor goes to the next group of the name."""
+    story.connect(group="vip")
+    story.push(7, group="vip")
+    story.deletes_group("vip")
+    story.wait(100)
+    confirms_in_vain(story, 7)
+    story.creates_group("vip")
+    story.connect(group="vip")
+    story.wait(30 * HOUR)
+
+
+# What a trace does not show
+
+
+def test_a_retention_that_was_set_before_the_trace_begins_is_not_known() -> None:
+    for retention, waits in ((60, 60), (48 * HOUR, 30 * HOUR)):
+        story = Story(world="live")
+        story.sets_retention(retention)
+        story.connect()
+        story.push(7)
+        story.wait(waits)
+        story.expire(7) if retention == 60 else story.push(7)
+        assert judged("RDL-4", story).result != "violated"
+        forgetful = replace(story.trace(), entries=story.trace().entries[1:])
+        (judgement,) = judge_trace(forgetful, [CLAUSES["RDL-4"]])
+        assert judgement.violations == ()
+
+
+@leaves_open("RDL-4", world="recorded")
+def test_nobody_sees_from_outside_that_a_message_expires(story: Story) -> None:
+    story.connect()
+    story.push(7)
+    story.wait(30 * HOUR)
+    story.push(8)
+
+
+@violates("RDL-4", "7 was pushed 30.0 h after it was produced", world="recorded")
+def test_but_everybody_sees_what_is_pushed_too_late(story: Story) -> Evidence:
+    story.connect()
+    produced = story.produce(7)
+    story.wait(30 * HOUR)
+    return produced, story.push(7)
+
+
+@leaves_open("RDL-3", world="recorded")
+def test_a_confirm_that_was_seen_to_go_need_not_have_come(story: Story) -> None:
+    story.connect()
+    story.push(7)
+    confirms_in_vain(story)
+    story.close("fault")
+    story.wait(360)
+    story.connect()
+    story.push(7)
+
+
+@leaves_open("RDL-3")
+def test_a_confirm_over_http_that_is_still_being_looked_at_settles_nothing_yet(story: Story) -> None:
+    story.connect()
+    story.consume(7)
+    story.requests(CONFIRM, s_message_ids="7")
+    story.push(7)
+    story.answers()

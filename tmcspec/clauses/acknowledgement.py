@@ -42,7 +42,9 @@ def success_is_confirmed(history: History) -> Iterator[Finding]:
         late = history.between(done.entry, confirm.entry) if confirm else 0.0
         if confirm and late <= CONFIRM_TIMEOUT:
             yield held(done.entry, confirm.entry)
-        elif history.misread(delivery.id) or history.died_within(done.entry, on=delivery.connection):
+        elif history.misread(delivery.id) or history.died_within(
+            done.entry, min(history.trace.patience, CONFIRM_TIMEOUT), done.event.client
+        ):
             continue
         elif confirm and history.overdue(done.entry, CONFIRM_TIMEOUT, on=delivery.connection):
             yield broken(

@@ -1,7 +1,8 @@
 """Who had to be let in, and who had not, as far as the console's events and earlier answers tell.
 
 Apps begin with groups and subscriptions of which no event tells. But `default` is always there (S14), what the console
-did to the others is told, and who was let in once had a subscription then.
+did to the others is told, and who was let in once had a subscription then. Where a trace does not show everything, what
+was there once may be gone.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Admission:
     """Reads a history once, from its first handshake to its last."""
 
     def __init__(self, history: History) -> None:
+        self._complete = history.complete
         # By app, and by app and group: whether it is there, and the event that says so.
         self._subscribed: dict[str, tuple[bool, Entry]] = {}
         self._groups: dict[tuple[str, str], tuple[bool, Entry]] = {}
@@ -87,4 +89,5 @@ class Admission:
             )
         if there and not there[0]:
             return Standing(missing=(f"group {group!r} was deleted", there[1]), certain=False)
-        return Standing(missing=None, certain=subscribed is not None and (group == DEFAULT_GROUP or there is not None))
+        known = subscribed is not None and (group == DEFAULT_GROUP or there is not None)
+        return Standing(missing=None, certain=known and self._complete)

@@ -187,10 +187,11 @@ class Conversation:
         connects = [handshake.connect.entry for handshake in self.handshakes]
         ends = [entry for entry in (self.ending, self.closed and self.closed.entry) if entry]
         found = []
-        for at in self.accepted:
-            # A connection is what its latest CONNECT makes of it.
+        for number, at in enumerate(self.accepted, 1):
+            # A connection is what its latest CONNECT makes of it. One CONNECT may be answered twice, by a fault.
             index = bisect_right(connects, at.seq, key=lambda entry: entry.seq)
-            over = min([*connects[index : index + 1], *ends], key=lambda entry: entry.seq, default=None)
+            again = [later.entry for later in self.accepted[number : number + 1]]
+            over = min([*connects[index : index + 1], *again, *ends], key=lambda entry: entry.seq, default=None)
             found.append(Taking(accepted=at, over=over))
         return found
 
@@ -263,10 +264,12 @@ def _read_answer(handshake: Handshake, entry: Entry, event: Event) -> None:
     match event:
         case Signed():
             handshake.signed = handshake.signed or At(entry=entry, event=event)
+        case Accepted() | Refused() if handshake.accepted or handshake.refused:
+            pass  # the late answer to the CONNECT before
         case Accepted():
-            handshake.accepted = handshake.accepted or At(entry=entry, event=event)
+            handshake.accepted = At(entry=entry, event=event)
         case Refused():
-            handshake.refused = handshake.refused or At(entry=entry, event=event)
+            handshake.refused = At(entry=entry, event=event)
         case FrameOut(frame=Frame() as frame) if handshake.ack is None and frame.type == MessageType.CONNECTACK:
             answer = from_service(frame)
             assert isinstance(answer, ConnectAck)

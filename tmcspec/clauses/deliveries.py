@@ -36,6 +36,7 @@ from tmcspec.events import (
     Fault,
     FrameIn,
     FrameOut,
+    GroupDeleted,
     Handled,
     Produced,
     Pushed,
@@ -72,7 +73,8 @@ class Life:
         begun: the first handing out that the handler got.
         succeeded: where its handler first succeeded.
         confirmed: where it was settled.
-        after_drop: what first happened to it after it was dropped.
+        lost: where its group was deleted while it was unsettled, or it was dropped, whichever came first.
+        after_loss: what first happened to it after that.
     """
 
     produced: At[Produced]
@@ -84,8 +86,8 @@ class Life:
     confirmed: At[Confirmed] | None = None
     failed: list[At[FailedEvent]] = field(default_factory=list)
     expired: At[Expired] | None = None
-    dropped: At[Dropped] | None = None
-    after_drop: Entry | None = None
+    lost: Entry | None = None
+    after_loss: Entry | None = None
 
     @property
     def id(self) -> int:
@@ -94,8 +96,8 @@ class Life:
     @property
     def ended(self) -> Entry | None:
         """Where it was first confirmed, expired, or lost with its group; None as long as it is unsettled."""
-        ends = [at.entry for at in (self.confirmed, self.expired, self.dropped) if at]
-        return min(ends, key=lambda entry: entry.seq, default=None)
+        settled = [at.entry for at in (self.confirmed, self.expired) if at]
+        return min([*settled, *([self.lost] if self.lost else [])], key=lambda entry: entry.seq, default=None)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -225,6 +227,11 @@ class DeliveryReader:
             case Pushed() | Consumed() | Confirmed() | FailedEvent() | Expired() | Dropped() as event:
                 if life := self.by_id.get(event.message):
                     self._happened(life, entry)
+            case GroupDeleted(app_key=app_key, group=group):
+                for life in self.lives:
+                    message = life.produced.event
+                    if (message.app_key, message.group) == (app_key, group) and life.ended is None:
+                        life.lost = entry  # whether the service says that it is lost makes no difference
             case FrameOut() as event:
                 self._went(At(entry=entry, event=event))
             case Fault(target=str(connection)) as event if delivery := self._leaving.get(connection):
@@ -248,8 +255,8 @@ class DeliveryReader:
 
     def _happened(self, life: Life, entry: Entry) -> None:
         """Something happened to a message, as the service sees it."""
-        if life.dropped:
-            life.after_drop = life.after_drop or entry
+        if life.lost and not isinstance(entry.event, Dropped):
+            life.after_loss = life.after_loss or entry
         match entry.event:
             case Pushed() as event:
                 delivery = Delivery(
@@ -273,7 +280,7 @@ class DeliveryReader:
                 life.expired = life.expired or At(entry=entry, event=event)
             case event:
                 assert isinstance(event, Dropped)
-                life.dropped = life.dropped or At(entry=entry, event=event)
+                life.lost = life.lost or entry
 
     def _befell(self, delivery: Delivery, fault: Fault) -> None:
         """Something was done to the frame of a delivery before it went out."""

@@ -143,10 +143,13 @@ class History(Timeline):
             return None
         return f"{left:.1f} s passed"
 
-    def died_within(self, since: Entry, *, on: str) -> bool:
-        """Whether the client of a connection died before it had had its patience after `since`."""
-        died = self.death(since, self.fleet.owner(on))
-        return died is not None and self.between(since, died.entry) < self.trace.patience * PUNCTUAL
+    def died_within(self, since: Entry, seconds: float, client: str | None) -> bool:
+        """Whether a client died so soon after `since`: by its own clock, or the service's where none was measured."""
+        died = self.death(since, client)
+        if died is None:
+            return False
+        lived = self.between(since, died.entry) if self.measured else died.entry.time - since.time
+        return lived < seconds * PUNCTUAL
 
     def _kept_away(self, connection: str, since: Entry, patience: float) -> bool:
         """Whether a client left a connection by itself, as when it fell silent, and could not say elsewhere what it

@@ -7,7 +7,7 @@ HTTP answers alike. Where flow control or pull mode may have held a message back
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import inf
 
@@ -17,7 +17,7 @@ from tmcspec.clauses.deliveries import Delivery, Handing, Life
 from tmcspec.clauses.history import History
 from tmcspec.clauses.requests import CONFIRM, Request
 from tmcspec.clauses.timeline import At
-from tmcspec.events import Expired, Fault, GroupDeleted
+from tmcspec.events import Expired, Fault
 from tmcspec.messages import Confirm
 from tmcspec.timing import CONFIRM_TIMEOUT, REDELIVERY_DELAY, REDELIVERY_TOLERANCE, RETENTION
 from tmcspec.trace import Entry
@@ -108,7 +108,7 @@ def nothing_outlives_its_retention(history: History) -> Iterator[Finding]:
     that are there are kept no longer than they were to be. A recorded trace may not tell of it, so there it may have
     been as short as anything.
     """
-    whole = history.trace.world != "recorded"
+    whole, recorded = history.complete, history.trace.world == "recorded"
     ends = history.settings.retention_ends([life.produced.entry for life in history.lives])
     for life, end in zip(history.lives, ends, strict=True):
         produced, born = life.produced.entry, life.produced.time
@@ -116,10 +116,10 @@ def nothing_outlives_its_retention(history: History) -> Iterator[Finding]:
         after = _first_after(life, life.expired.entry) if life.expired else None
         if life.expired and after:
             yield broken(f"{life.id} was {_verb(after)} after it had expired", life.expired.entry, after.entry)
-        elif late:
+        elif late and (whole or recorded):
             hours = (late.entry.time - born) / 3600
             yield broken(f"{life.id} was {_verb(late)} {hours:.1f} h after it was produced", produced, late.entry)
-        elif _settled(life) > end + LATE <= history.trace.entries[-1].time:
+        elif whole and _settled(life) > end + LATE <= history.trace.entries[-1].time:
             yield broken(f"{life.id} was neither settled nor dropped within its retention", produced)
         elif life.expired and life.expired.time < end - TICK and _first(life, life.expired) and whole:
             hours = (life.expired.time - born) / 3600
@@ -225,49 +225,13 @@ def dropped_is_gone(history: History) -> Iterator[Finding]:
     """An operator who deletes a group to get rid of a backlog must not meet it again. Whether the service says that it
     is lost makes no difference.
     """
-    deletions = _deletions(history)
     for life in history.lives:
-        deleted = _deleted(deletions, life)
-        after = deleted and _next(life, deleted)
-        if deleted and after and not life.dropped:
+        if life.lost and life.after_loss:
             yield broken(
-                f"{life.id} was in a group that was deleted, and then {after.event.word}",
-                life.produced.entry,
-                deleted,
-                after,
+                f"{life.id} was lost with its group, and then {life.after_loss.event.word}", life.lost, life.after_loss
             )
-        elif life.dropped and life.after_drop:
-            yield broken(
-                f"{life.id} was dropped with its group, and then {life.after_drop.event.word}",
-                life.dropped.entry,
-                life.after_drop,
-            )
-        elif life.dropped:
-            yield held(life.dropped.entry)
-
-
-def _deletions(history: History) -> dict[tuple[str, str], list[Entry]]:
-    """By app and group, where it was deleted."""
-    found: dict[tuple[str, str], list[Entry]] = {}
-    for at in history.events(GroupDeleted):
-        found.setdefault((at.event.app_key, at.event.group), []).append(at.entry)
-    return found
-
-
-def _deleted(deletions: Mapping[tuple[str, str], Sequence[Entry]], life: Life) -> Entry | None:
-    """Where the group of a message was deleted, before the message was settled."""
-    message = life.produced.event
-    found = deletions.get((message.app_key, message.group), ())
-    index = bisect_right(found, life.produced.seq, key=lambda entry: entry.seq)
-    deleted = found[index] if index < len(found) else None
-    return deleted if deleted and not (life.ended and life.ended.seq < deleted.seq) else None
-
-
-def _next(life: Life, deleted: Entry) -> Entry | None:
-    """What first happened to a message after its group was deleted: it was handed out, or confirmed."""
-    handing = _first_after(life, deleted)
-    happened = [handing.entry if handing else None, life.confirmed.entry if life.confirmed else None]
-    return min((entry for entry in happened if entry), key=lambda entry: entry.seq, default=None)
+        elif life.lost:
+            yield held(life.lost)
 
 
 def _with_following(life: Life) -> Iterator[tuple[Handing, Handing | None]]:
@@ -307,8 +271,8 @@ def _confirmed_before(life: Life, handing: Handing) -> bool:
 
 def _unheard(history: History, life: Life, handing: Handing, following: Handing) -> Entry | None:
     """A confirm that should have settled a message before it was handed out again, and did not."""
-    if _confirmed_before(life, following):
-        return None
+    if _confirmed_before(life, following) or history.trace.world == "recorded":
+        return None  # who recorded it may have seen a confirm go that never came
     confirms = (said for said in handing.frames if isinstance(said.message, Confirm) and _in_time(handing, said.entry))
     return next((said.entry for said in confirms if _can_settle(history, life, said)), None)
 
@@ -318,7 +282,8 @@ def _unheard_by_http(history: History, life: Life, handing: Handing, request: Re
     following = next(iter(life.handed[handing.number + 1 : handing.number + 2]), None)
     if following is None or _confirmed_before(life, following) or not _in_time(handing, request.at.entry):
         return None
-    return following if _can_settle_by_http(history, life, request) else None
+    answered = request.answered is not None and request.answered.seq < following.entry.seq
+    return following if answered and _can_settle_by_http(history, life, request) else None
 
 
 def _verb(handing: Handing) -> str:

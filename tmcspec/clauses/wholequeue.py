@@ -177,7 +177,7 @@ class _Quiet:
         begins = [each for each in (life.produced.entry, started, self._faults_over) if each]
         start = max(begins, key=lambda entry: entry.seq)
         stopped = history.fleet.first_after(ClientStopped, started, client)
-        ends = [at.entry for at in (stopped, life.expired, life.dropped) if at]
+        ends = [at.entry for at in (stopped, life.expired) if at] + ([life.lost] if life.lost else [])
         if min([history.left(start), *(history.between(start, end) for end in ends)]) < QUIET:
             return None
         return _Window(start, history.client_time(start) + QUIET, client)
