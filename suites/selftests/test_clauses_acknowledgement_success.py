@@ -229,6 +229,16 @@ def test_in_simulation_a_confirm_without_the_handler_is_early(story: Story) -> E
     return pushed, story.confirm(7)
 
 
+@passes("ACK-2", times=1)
+def test_what_is_done_at_once_is_not_done_before_its_push_by_the_last_digit_of_a_sum(story: Story) -> None:
+    story.wait(134.364)
+    story.connect()
+    story.push(7)
+    story.advance(508.613)
+    story.handles(7)
+    story.confirm(7)
+
+
 @violates("ACK-2", "7 was confirmed 0.500 s after its push; its handler works for 2.000 s", world="live")
 def test_live_a_confirm_while_the_handler_must_still_work_is_early(story: Story) -> Evidence:
     story.connect()

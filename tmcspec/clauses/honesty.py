@@ -28,7 +28,7 @@ def honest(history: History, delivery: Delivery, confirm: Said) -> Finding | Non
     simulated = history.trace.world == "simulated"
     begun = delivery.life.begun
     start = begun if begun and begun.number < delivery.number else delivery
-    worked = history.between(start.entry, confirm.entry)
+    worked = max(0.0, history.between(start.entry, confirm.entry))  # sums of floats differ in their last digits
     due = delivery.instruction.delay
     done = [at for at in (delivery.handled, delivery.life.succeeded) if at]
     # What the handler was told, it was not when a fault made something else of it.
