@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,6 +83,11 @@ def look_at(setting: Setting) -> ClientInfo:
             await subject.close()
 
     return asyncio.run(hello())
+
+
+def binding(clauses: Iterable[Clause], capabilities: frozenset[str]) -> tuple[Clause, ...]:
+    """Those of the clauses that a client is held to, which declares these capabilities."""
+    return tuple(each for each in clauses if each.capability is None or each.capability in capabilities)
 
 
 def run_case(id: str, case: Case, function: CaseFunction, setting: Setting) -> CaseResult:
@@ -175,16 +180,11 @@ class _Run:
             # Frozen here: what happens while the client is taken down is not its doing.
             self.trace = stage.trace()
 
-    def _binding(self) -> list[Clause]:
-        """The clauses that this client is held to."""
-        able = self.capabilities
-        return [each for each in self.setting.clauses if each.capability is None or each.capability in able]
-
     def result(self, duration: float) -> CaseResult:
         judgements: tuple[Judgement, ...] = ()
         if self.trace is not None:
             try:
-                judgements = judge_trace(self.trace, self._binding())
+                judgements = judge_trace(self.trace, binding(self.setting.clauses, self.capabilities))
             except Exception as error:
                 # A judge that fails on a trace is our fault, whatever the client did.
                 self.error = error

@@ -16,7 +16,7 @@ from tmcspec.frame_values import show
 from tmcsuites.adapters.contract import Subject
 from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.imported import ImportFailed, factory_of
-from tmcsuites.worlds import SubjectFactory
+from tmcsuites.worlds import SubjectFactory, binding
 
 #: The bundled reference core.
 REFERENCE = "reference"
@@ -69,8 +69,7 @@ def clauses_for(subject: SubjectFactory) -> tuple[Clause, ...]:
         finally:
             await client.close()
 
-    able = simulate(declared)
-    return tuple(each for each in CLAUSES.values() if each.capability is None or each.capability in able)
+    return binding(CLAUSES.values(), simulate(declared))
 
 
 def is_code(name: str) -> bool:
