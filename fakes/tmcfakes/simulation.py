@@ -48,8 +48,16 @@ def simulate(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         pass
     else:
         raise RuntimeError("simulate() makes an event loop of its own; call it from outside of any")
+    found: list[T] = []
+
+    async def keeping() -> None:
+        # Not as the result of the task: the runner has Python print its handler of SIGINT, the task and all, and where
+        # that holds a day's trace it is seconds of work for a text that nobody sees.
+        found.append(await main())
+
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
-        return runner.run(main())
+        runner.run(keeping())
+    return found[0]
 
 
 class SimulatedLoop(async_solipsism.EventLoop):  # type: ignore[misc]

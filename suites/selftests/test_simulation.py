@@ -90,3 +90,18 @@ def test_no_world_within_a_world() -> None:
 
 def test_wall_clock_times_of_a_simulated_run_look_like_times() -> None:
     assert time.gmtime(EPOCH_MS / 1000)[:6] == (2026, 1, 1, 0, 0, 0)
+
+
+def test_what_a_world_gives_back_is_never_printed_on_the_way() -> None:
+    printed = []
+
+    class WholeTrace:
+        def __repr__(self) -> str:
+            printed.append(self)
+            return "seconds of work"
+
+    async def work() -> WholeTrace:
+        return WholeTrace()
+
+    simulate(work)
+    assert not printed
