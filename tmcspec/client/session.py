@@ -149,16 +149,18 @@ class Session:
 
     async def _until(self, deadline: float | None) -> float:
         """Waits for something to happen, or the deadline. Returns the time."""
-        now = _now()
-        if deadline is not None and deadline <= now + _CLOCK_TICK:
-            return max(now, deadline)
-        try:
-            async with asyncio.timeout_at(deadline):
+        if deadline is None:
+            await self._wake.wait()
+            return _now()
+        if _now() < deadline - _CLOCK_TICK:
+            # Not `asyncio.timeout_at`, which costs more: to wait here is most of what an idle client does.
+            timer = asyncio.get_running_loop().call_at(deadline, self._wake.set)
+            try:
                 await self._wake.wait()
-        except TimeoutError:
-            assert deadline is not None
-            return max(_now(), deadline)
-        return _now()
+            finally:
+                timer.cancel()
+        now = _now()
+        return max(now, deadline) if now >= deadline - _CLOCK_TICK else now
 
     def _on_bytes(self) -> None:
         self._core.heard(now=_now())
