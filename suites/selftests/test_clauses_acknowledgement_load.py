@@ -103,6 +103,22 @@ def test_a_message_that_came_twice_while_the_clock_jumped_is_handled_once(story:
 
 
 @leaves_open("ACK-9")
+def test_a_message_that_was_handled_before_needs_no_handler_beside_a_slow_one(story: Story) -> None:
+    story.connect()
+    story.push(8)
+    story.received(8)
+    story.close()
+    story.handled(8)
+    story.advance(360)
+    story.connect()
+    story.push(7, told=HANG)
+    story.push(8)
+    story.received(7)
+    story.confirm(8)
+    story.wait(600)
+
+
+@leaves_open("ACK-9")
 def test_messages_that_prove_nothing_about_a_slow_one(story: Story) -> None:
     story.connect()
     story.push(1, told=Instruction(delay_ms=500))
