@@ -61,7 +61,8 @@ def client_comes_back(history: History) -> Iterator[Finding]:
     Level.MUST,
     Binds.CLIENT,
     f"A client keeps trying through an outage: it is back within {BACK_AFTER_OUTAGE:.0f} s after its end.",
-    source="S22: 后面断开连接 会自动重连; observed: Java, C#, Node and PHP clients try for ever",
+    source="S22: 后面断开连接 会自动重连; observed: Java, C#, Node and PHP clients try for ever where nobody is there; "
+    "where nobody answers, jyh-taobao-topsdk waits for ever, and tmcpy tries no more",
 )
 def client_outlasts_an_outage(history: History) -> Iterator[Finding]:
     """Whatever kept it away: a service that is down, a network that is slow, attempts that lead nowhere. A client that

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tmcfakes.faults import Down, HalfOpen, RefuseUpgrade, ResetPeer, SlowClose
+from tmcfakes.faults import Down, HalfOpen, RefuseUpgrade, ResetPeer, SilentAccept, SlowClose
 from tmcspec.clauses.connection import BACK_AFTER_OUTAGE, BACK_WITHIN, SILENCE_NOTICED
 from tmcspec.clauses.websocket import PONG_WITHIN
 from tmcspec.events import Attempted, Received
@@ -19,8 +19,11 @@ OUTAGE = 60.0
 #: Seconds from a close to the end of its connection: longer than a client pauses between two pulls, if it is eager.
 LATE_END = 8.0
 
-#: Attempts in vain that a storm of resets lasts.
+#: Attempts in vain that a storm of resets lasts, or a network that is too slow.
 ATTEMPTS = 2
+
+#: Seconds that a patient client waits for the answer to its upgrade.
+UPGRADE_GIVEN_UP = 30.0
 
 
 # S22: 第一次正常连接后, 后面断开连接 会自动重连
@@ -95,6 +98,17 @@ async def test_a_client_outlasts_a_storm_of_resets(tmc_stage: Stage) -> None:
     tmc_stage.inject(ResetPeer())
     for _ in range(ATTEMPTS):
         await tmc_stage.until_event(lambda event: isinstance(event, Attempted), within=BACK_WITHIN)
+    await _comes_right(tmc_stage)
+
+
+@case("CON-2", "CON-3", needs=("reconnect",), handlers=False, waits=BACK_WITHIN + UPGRADE_GIVEN_UP + BACK_AFTER_OUTAGE)
+async def test_a_client_outlasts_a_network_that_brings_no_answer(tmc_stage: Stage) -> None:
+    """TCP connections come about and no byte comes back on them, ever, until the client has tried some times."""
+    await tmc_stage.start()
+    tmc_stage.inject(SilentAccept())
+    tmc_stage.do(lambda service, now: service.disconnect(now=now, code=1001, reason="restart"))
+    for patience in (BACK_WITHIN, *[UPGRADE_GIVEN_UP] * (ATTEMPTS - 1)):
+        await tmc_stage.until_event(lambda event: isinstance(event, Attempted), within=patience)
     await _comes_right(tmc_stage)
 
 

@@ -54,6 +54,25 @@ class GivesUpInAnOutage(TmcClient):
         return error
 
 
+@mutant("takes-a-slow-network-for-the-end", "CON-2", published=("tmcpy",))
+class TakesASlowNetworkForTheEnd(TmcClient):
+    """Ends when an attempt takes too long, since that is another exception than that of a broken connection."""
+
+    async def _one_connection(self) -> Exception:
+        error = await super()._one_connection()
+        if isinstance(error.__cause__, TimeoutError):
+            raise error
+        return error
+
+
+@mutant("waits-for-its-upgrade-for-ever", "CON-2", published=("jyh-taobao-topsdk",))
+class WaitsForItsUpgradeForEver(TmcClient):
+    """Has no time limit for an attempt that nobody answers."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, open_timeout=1e6)
+
+
 @mutant("repeats-its-first-connect", "CON-4")
 class RepeatsItsFirstConnect(Core):
     """Sends the timestamp and the sign of its first CONNECT again whenever it connects."""
