@@ -123,7 +123,7 @@ class FakeTmc:
         self.apps = tuple(apps)
         self.recorder = Recorder(keep=KEPT if endless else None)
         self.resets: list[Callable[[], None]] = []
-        self.lines = Lines(seed, on_attempt=self._attempted)
+        self.lines = Lines(on_attempt=self._attempted)
         self._injector = Injector(self)
         self._addresses: dict[str, Addresses] = {}  # of clients that have their own
         self._seed = seed

@@ -17,22 +17,15 @@ from tmcfakes.faults import (
     FrameFault,
     LastingFault,
     PlannedFault,
-    RefuseUpgrade,
-    Restart,
     Schedule,
-    SilentAccept,
-    StopReading,
-    WireFault,
     luck,
 )
+from tmcfakes.lines import LINE_FAULTS
+from tmcfakes.tampering import ENGINE_FAULTS
 from tmcspec.events import Event, Fault, Healed
 
 if TYPE_CHECKING:
     from tmcfakes.fake import FakeTmc
-
-#: What acts on lines, and what acts in the engine. A restart is both: an outage, and the tokens are forgotten.
-OF_LINES = (WireFault, SilentAccept, StopReading, RefuseUpgrade, Restart)
-NOT_OF_ENGINE = (WireFault, SilentAccept, StopReading, RefuseUpgrade, ClockJump)
 
 
 class Injector:
@@ -93,11 +86,11 @@ class Injector:
         lasting = isinstance(fault, LastingFault)
         if lasting or isinstance(fault, ClockJump):
             self._record(Fault(name=fault.name, target=_target(fault), detail=detail(fault)))
-        if isinstance(fault, OF_LINES):
-            self._fake.lines.begin(key, fault)
-        if not isinstance(fault, NOT_OF_ENGINE):
-            source = luck(seed, fault.name, place)
-            self._fake.do(lambda service, now: service.begin(key, fault, luck=source, now=now))
+        chance = partial(luck, seed, fault.name, place)
+        if isinstance(fault, LINE_FAULTS):
+            self._fake.lines.begin(key, fault, chance=chance)
+        if isinstance(fault, ENGINE_FAULTS):
+            self._fake.do(lambda service, now: service.begin(key, fault, chance=chance, now=now))
         if isinstance(fault, ClockJump):
             self._fake.advance(fault.seconds)
         if isinstance(fault, LastingFault) and fault.duration is not None:
@@ -110,9 +103,9 @@ class Injector:
         """A fault ends, whether or not it has done all that it could."""
         self._timers.pop(key, None)
         fault = self._active.pop(key)
-        if isinstance(fault, OF_LINES):
+        if isinstance(fault, LINE_FAULTS):
             self._fake.lines.end(key)
-        if not isinstance(fault, NOT_OF_ENGINE):
+        if isinstance(fault, ENGINE_FAULTS):
             self._fake.do(lambda service, now: service.end(key, now=now))
         if isinstance(fault, LastingFault):
             self._record(Healed(name=fault.name, target=_target(fault), detail=detail(fault)))

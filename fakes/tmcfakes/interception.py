@@ -18,7 +18,7 @@ from functools import partial
 
 from tmcfakes.connections import Connection, Connections
 from tmcfakes.effects import Later, Outbox, Send
-from tmcfakes.faults import Delay, Drop, Duplicate, Fragment, FrameFault, Garbage, Reorder, TextFrame
+from tmcfakes.faults import Chance, Delay, Drop, Duplicate, Fragment, FrameFault, Garbage, Reorder, TextFrame
 from tmcfakes.spoiling import spoil
 from tmcspec.events import Fault
 from tmcspec.frame import Frame, FrameError, decode
@@ -54,15 +54,26 @@ _KINDS_FROM_SERVICE: dict[type[ServiceMessage], str] = {ConnectAck: "connectack"
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Begun:
-    """A fault that has begun, and how many frames of its kind it has seen."""
+    """A fault that has begun.
+
+    Attributes:
+        seen: how many frames of its kind came since.
+    """
 
     fault: FrameFault
-    luck: random.Random
+    chance: Chance
     seen: int = 0
+    _luck: dict[str, random.Random] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
         return self.seen >= self.fault.nth + self.fault.count - 1
+
+    def luck(self, who: str) -> random.Random:
+        """The random source of a client, or of a connection whose client has no name."""
+        if who not in self._luck:
+            self._luck[who] = self.chance(who)
+        return self._luck[who]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -109,9 +120,9 @@ class Interception:
         # By connection, the frames that wait to come behind another.
         self._reordered: dict[str, list[_Letter]] = {}
 
-    def begin(self, key: int, fault: FrameFault, luck: random.Random) -> None:
-        """A fault begins."""
-        self._begun[key] = _Begun(fault=fault, luck=luck)
+    def begin(self, key: int, fault: FrameFault, chance: Chance) -> None:
+        """A fault begins; `chance` is where it draws from."""
+        self._begun[key] = _Begun(fault=fault, chance=chance)
         self._rest()
 
     def end(self, key: int) -> None:
@@ -195,16 +206,16 @@ class Interception:
 
     def _change(self, connection: Connection, letter: _Letter, begun: _Begun) -> None:
         """What a fault does to a frame before it goes, or waits."""
-        fault, send = begun.fault, letter.send
+        fault, send, luck = begun.fault, letter.send, begun.luck(connection.who)
         match fault:
             case Duplicate():
                 letter.copies += 1
                 what = "once more"
             case Garbage():
-                letter.company.append(Send(connection=connection.name, data=begun.luck.randbytes(fault.size)))
+                letter.company.append(Send(connection=connection.name, data=luck.randbytes(fault.size)))
                 what = f"behind {fault.size} bytes of garbage"
             case TextFrame():
-                text = fault.text.encode(errors="replace")
+                text = fault.text.encode()
                 letter.company.append(Send(connection=connection.name, data=text, opcode="text"))
                 what = "behind a text message"
             case Fragment():
@@ -212,7 +223,7 @@ class Interception:
                 what = f"in {fault.fragments} fragments"
             case _:
                 waiting = next(reversed(connection.unanswered), None)
-                spoiled = spoil(fault, send.data, luck=begun.luck, waiting=waiting)
+                spoiled = spoil(fault, send.data, luck=luck, waiting=waiting)
                 if spoiled is None:
                     return
                 data, what = spoiled

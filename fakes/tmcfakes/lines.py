@@ -13,9 +13,11 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from tmcfakes.faults import (
+    Chance,
     Down,
     HalfOpen,
     PlannedFault,
@@ -51,20 +53,19 @@ class Lines:
     Call everything in the thread of the event loop that the connections live in.
 
     Args:
-        seed: of all chance. Each line has its own for each fault: one more line of another client changes nothing.
         on_attempt: told the client's name, None for an unknown one, when a fault keeps it from being served at all.
 
     Example:
         >>> from tmcfakes.faults import Latency
-        >>> lines = Lines(7)
+        >>> lines = Lines()
         >>> lines.begin(1, Latency(delay=0.5, target="client-1"))
         >>> lines.end(1)
     """
 
-    def __init__(self, seed: int = 0, *, on_attempt: Callable[[str | None], None] | None = None) -> None:
+    def __init__(self, *, on_attempt: Callable[[str | None], None] | None = None) -> None:
         self.on_attempt = on_attempt or (lambda client: None)
-        self._seed = seed
         self._faults: dict[int, PlannedFault] = {}
+        self._chances: dict[int, Chance] = {}
         self._open: dict[Line, None] = {}  # in order, as no set is
         self._counts: Counter[str | None] = Counter()
 
@@ -80,12 +81,14 @@ class Lines:
         """
         return Line(self, protocol, client=client, attempts=attempts)
 
-    def begin(self, key: int, fault: PlannedFault) -> None:
+    def begin(self, key: int, fault: PlannedFault, *, chance: Chance | None = None) -> None:
         """A fault begins, for lines that are open and those that will be.
 
         Args:
             key: names it until its end.
             fault: one of `LINE_FAULTS`; its `at` and `duration` mean nothing here.
+            chance: where it draws from; by default, that of the seed 0. Each line has luck of its own: one more line
+                of another client changes nothing.
 
         Raises:
             ValueError: the fault does not act in lines, or the key is taken.
@@ -95,6 +98,7 @@ class Lines:
         if key in self._faults:
             raise ValueError(f"the fault {key!r} has begun already: {self._faults[key]!r}")
         self._faults[key] = fault
+        self._chances[key] = chance or partial(luck, 0, fault.name, key)
         for line in tuple(self._open):
             if self._concerned(line, key, fault):
                 line.begin(key, fault)
@@ -104,6 +108,7 @@ class Lines:
         if self._faults.pop(key, None) is not None:
             for line in tuple(self._open):
                 line.end(key)
+            del self._chances[key]
 
     def clear(self) -> None:
         """All faults are over."""
@@ -136,9 +141,9 @@ class Lines:
         """A line is no more."""
         self._open.pop(line, None)
 
-    def luck(self, line: Line, key: int, fault: PlannedFault, what: str) -> random.Random:
+    def luck(self, line: Line, key: int, what: str) -> random.Random:
         """The random source of a line for a fault."""
-        return luck(self._seed, fault.name, key, line.client or "", line.number, what)
+        return self._chances[key](line.client or "", line.number, what)
 
     def _awaits(self, line: Line, key: int, fault: PlannedFault) -> bool:
         """Whether a fault that was there before a line concerns it."""
@@ -148,7 +153,7 @@ class Lines:
         if not fault.concerns(line.client or ""):
             return False
         toxicity = fault.toxicity if isinstance(fault, WireFault) else 1.0
-        return toxicity >= 1 or self.luck(line, key, fault, "toxicity").random() < toxicity
+        return toxicity >= 1 or self.luck(line, key, "toxicity").random() < toxicity
 
 
 class Line(asyncio.Protocol, asyncio.Transport):
@@ -312,10 +317,10 @@ class Line(asyncio.Protocol, asyncio.Transport):
             stream = fault.stream if isinstance(fault, StreamFault) else "both"
             if stream in ("upstream", "both"):
                 self._up = self._up or Stream(self._to_service, self._choose_to_read)
-                self._up.add(key, fault, self._lines.luck(self, key, fault, "upstream"), self._loop)
+                self._up.add(key, fault, self._lines.luck(self, key, "upstream"), self._loop)
             if stream in ("downstream", "both"):
                 self._down = self._down or Stream(self._to_client, self._balance)
-                self._down.add(key, fault, self._lines.luck(self, key, fault, "downstream"), self._loop)
+                self._down.add(key, fault, self._lines.luck(self, key, "downstream"), self._loop)
         self._choose_to_read()
 
     def end(self, key: int) -> None:

@@ -112,7 +112,7 @@ class Service(Tampering):
         self._incoming = Incoming(outbox=self._outbox, connections=self._connections, act=self._heard)
         self._outgoing = Outgoing(outbox=self._outbox, connections=self._connections)
         self._outbox.outgoing = self._outgoing
-        self._degraded, self._undegraded = {}, {}
+        self._degraded, self._slowest, self._undegraded = {}, None, {}
 
         for app in self._directory.apps.values():
             for group in app.groups:

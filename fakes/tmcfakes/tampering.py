@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from typing import Final
 
 from tmcfakes.connections import Connection, Connections
 from tmcfakes.console import Console
@@ -13,6 +13,7 @@ from tmcfakes.faults import (
     EVERYBODY,
     FROM_CLIENT,
     AnswerFault,
+    Chance,
     Degrade,
     FrameFault,
     LateConnectack,
@@ -34,6 +35,20 @@ from tmcfakes.reception import AnswerPlan, Reception
 from tmcspec.events import Fault
 from tmcspec.frame import FrameError, decode
 
+#: The faults that the engine does. A restart is an outage as well, which lines do.
+ENGINE_FAULTS: Final = (
+    FrameFault,
+    AnswerFault,
+    CloseFault,
+    AbortFault,
+    Ping,
+    Pong,
+    Restart,
+    RedeliveryStorm,
+    SecondId,
+    Degrade,
+)
+
 
 class Tampering:
     """The part of a service that tampers with its clients."""
@@ -46,13 +61,14 @@ class Tampering:
     _outbox: Outbox
     _outgoing: Outgoing
     _reception: Reception
-    # The faults that slow everybody down, by key, and the flow values that groups had before the first of them.
+    # The faults that slow everybody down, by key; the one in force; and what flow values groups have without them.
     _degraded: dict[int, Degrade]
+    _slowest: Degrade | None
     _undegraded: dict[tuple[str, str], int | None]
 
     # Faults of a schedule
 
-    def begin(self, key: int, fault: PlannedFault, *, luck: random.Random, now: float) -> None:
+    def begin(self, key: int, fault: PlannedFault, *, chance: Chance, now: float) -> None:
         """A planned fault begins. Faults of the network are not for the service, but for who carries its bytes.
 
         What happens to somebody is traced where it happens. What lasts (`LastingFault`) is traced by the injector.
@@ -60,7 +76,7 @@ class Tampering:
         Args:
             key: its name, for `end`.
             fault: a fault of frames, or one of the service that concerns what it says, or whom it says it to.
-            luck: where it draws from.
+            chance: where it draws from.
             now: service time in seconds.
 
         Raises:
@@ -70,7 +86,7 @@ class Tampering:
         match fault:
             case FrameFault():
                 way = self._incoming if fault.frame in FROM_CLIENT else self._outgoing
-                way.begin(key, fault, luck)
+                way.begin(key, fault, chance)
             case AnswerFault():
                 plan = AnswerPlan(fault=fault, script=_script(fault), left=fault.count)
                 self._reception.answer_faults[key] = plan
@@ -81,7 +97,7 @@ class Tampering:
                 for each in self._concerned(fault):
                     self.abort(now=now, connection=each.name)
             case Ping() | Pong():
-                text = fault.text.encode(errors="replace")
+                text = fault.text.encode()
                 opcode: Opcode = "ping" if isinstance(fault, Ping) else "pong"
                 for each in self._concerned(fault):
                     if each.queue is not None:
@@ -95,8 +111,6 @@ class Tampering:
             case SecondId():
                 self._produce_again(fault)
             case Degrade():
-                if not self._degraded:
-                    self._undegraded = self._flow_values()
                 self._degraded[key] = fault
                 self._degrade()
             case _:
@@ -243,12 +257,18 @@ class Tampering:
         }
 
     def _degrade(self) -> None:
-        """Groups have the flow value of the latest fault that is left, or that of before."""
-        latest = next(reversed(self._degraded.values()), None)
-        values = self._undegraded if latest is None else dict.fromkeys(self._flow_values(), latest.flow)
-        for (app_key, group), value in values.items():
-            if group in self._directory.app(app_key).groups:
-                self._console.set_flow(app_key, group, value)
+        """Groups have the flow value of the latest fault that is left; without one, the one that they had, or that
+        somebody has given them meanwhile.
+        """
+        before, self._slowest = self._slowest, next(reversed(self._degraded.values()), None)
+        for (app_key, group), value in self._flow_values().items():
+            if before is None or value != before.flow:
+                self._undegraded[app_key, group] = value
+            after = self._slowest.flow if self._slowest else self._undegraded.get((app_key, group), value)
+            if after != value:
+                self._console.set_flow(app_key, group, after)
+        if self._slowest is None:
+            self._undegraded.clear()
 
     def _ending(self, connection: str | None) -> list[Connection]:
         ending = self._connections.live() if connection is None else [self._connections.get(connection)]

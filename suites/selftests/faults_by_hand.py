@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from service_by_hand import ONE, World
@@ -25,7 +26,7 @@ class Day(World):
         self.come("c2", "client-2", "shop")
 
     def begin(self, fault: PlannedFault, key: int = 0) -> None:
-        self.service.begin(key, fault, luck=luck(7, key), now=self.now)
+        self.service.begin(key, fault, chance=partial(luck, 7, key), now=self.now)
 
     def come(self, name: str, client: str, group: str = "default") -> None:
         self.service.opened(name, now=self.now, client=client)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
+from tmcfakes.faults import PlannedFault, luck
 from tmcfakes.lines import Line, Lines
 
 
@@ -86,7 +88,8 @@ class Network:
 
     def __init__(self, seed: int = 1, *, host: str = "tmc", keeps: bool = False) -> None:
         self.attempts: list[str | None] = []
-        self.lines = Lines(seed, on_attempt=self.attempts.append)
+        self.lines = Lines(on_attempt=self.attempts.append)
+        self._seed = seed
         self.served: list[Side] = []
         self._clients: list[Side] = []
         self._client: str | None = None
@@ -107,6 +110,10 @@ class Network:
             await asyncio.sleep(0)
         await self._server.wait_closed()
         assert timers() == []
+
+    def begin(self, key: int, fault: PlannedFault) -> None:
+        """A fault begins, with the seed of the network."""
+        self.lines.begin(key, fault, chance=partial(luck, self._seed, fault.name, key))
 
     async def connect(self, client: str | None = "a", *, keeps: bool = False) -> tuple[Side, Side]:
         """A connection of a client: its side, and the service's."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from websockets.asyncio.client import connect
 
 from tmcfakes import faults
 from tmcfakes.fake import FakeTmc
@@ -73,6 +74,32 @@ def test_what_degrades_the_service_is_told_and_taken_back() -> None:
     values = [(entry.time, entry.event.value) for entry in entries if isinstance(entry.event, FlowSet)]
     assert values == [(10, 2), (30, None)]
     assert [word for _, word, _ in told(entries)] == ["fault", "healed"]
+
+
+def jitter(schedule: Schedule, *, seed: int = 0, before: int = 0) -> float:
+    """How long it takes to connect by a slow network, after so many times that it was slow before."""
+
+    async def scenario() -> float:
+        async with FakeTmc(seed=seed) as tmc:
+            for _ in range(before):
+                tmc.inject(schedule)
+                tmc.heal()
+            tmc.inject(schedule)
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            async with connect(tmc.url, proxy=None):
+                return loop.time() - began
+
+    return simulate(scenario)
+
+
+SLOW = faults.Latency(delay=1.0, jitter=0.9)
+
+
+def test_what_a_fault_draws_by_chance_follows_from_the_seed_of_its_schedule_alone() -> None:
+    one, two = Schedule(faults=(SLOW,), seed=1), Schedule(faults=(SLOW,), seed=2)
+    assert jitter(one) == jitter(one, seed=7) == jitter(one, before=3)
+    assert jitter(one) != jitter(two)
 
 
 def test_healing_ends_what_lasts_and_lets_nothing_more_begin() -> None:

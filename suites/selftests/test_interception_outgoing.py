@@ -117,6 +117,21 @@ def one(fault: FrameFault) -> list[Event]:
     return day.wire()
 
 
+def garbage_for_the_first(*, others: int) -> list[Event]:
+    """What goes out on `c1` for one push with garbage, after so many pushes to somebody else."""
+    day = Day()
+    day.begin(Garbage(count=10, size=16))
+    for _ in range(others):
+        day.produce(group="shop")
+    day.forget()
+    day.produce(id=7)
+    return day.wire(FrameOut)[:1]
+
+
+def test_a_push_to_somebody_else_changes_nothing_of_what_is_drawn_by_chance() -> None:
+    assert garbage_for_the_first(others=0) == garbage_for_the_first(others=3)
+
+
 def out_of(event: Event) -> bytes:
     assert isinstance(event, FrameOut)
     return event.data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from fault_strategies import frame_faults
 from faults_by_hand import Day
@@ -96,7 +97,7 @@ def survives(faults: Sequence[FrameFault], seed: int) -> None:
 
     def begin(service: Service, now: float) -> None:
         for key, fault in enumerate(faults):
-            service.begin(key, fault, luck=luck(seed, key), now=now)
+            service.begin(key, fault, chance=partial(luck, seed, key), now=now)
 
     async def story(stage: Stage) -> None:
         await stage.start()

@@ -78,7 +78,7 @@ async def test_without_a_fault_everything_passes_at_once() -> None:
 async def test_latency_delays_the_bytes_of_its_direction(stream: Any, up: float, down: float) -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Latency(delay=2.0, stream=stream))
+        network.begin(1, Latency(delay=2.0, stream=stream))
         await both_write(client, service)
         await asyncio.sleep(5)
         assert service.heard == [(pytest.approx(up), b"up")]
@@ -89,7 +89,7 @@ async def test_latency_delays_the_bytes_of_its_direction(stream: Any, up: float,
 async def test_jitter_varies_a_delay_and_keeps_the_order() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Latency(delay=1.0, jitter=1.0, stream="upstream"))
+        network.begin(1, Latency(delay=1.0, jitter=1.0, stream="upstream"))
         sent = []
         for number in range(200):
             client.transport.write(bytes([number]))
@@ -107,7 +107,7 @@ async def test_jitter_varies_a_delay_and_keeps_the_order() -> None:
 async def test_what_latency_held_back_comes_at_once_and_in_order_when_it_is_over() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Latency(delay=100.0))
+        network.begin(1, Latency(delay=100.0))
         await both_write(client, service, b"1", b"a")
         await both_write(client, service, b"2", b"b")
         network.lines.end(1)
@@ -120,7 +120,7 @@ async def test_what_latency_held_back_comes_at_once_and_in_order_when_it_is_over
 async def test_the_end_of_a_connection_is_as_late_as_its_bytes() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Latency(delay=3.0))
+        network.begin(1, Latency(delay=3.0))
         client.transport.write(b"bye")
         client.transport.close()
         assert await service.lost() == pytest.approx(3.0, abs=0.01)
@@ -136,7 +136,7 @@ async def test_the_end_of_a_connection_is_as_late_as_its_bytes() -> None:
 async def test_bandwidth_lets_so_many_bytes_a_second_through(rate: int) -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Bandwidth(rate=rate, stream="upstream"))
+        network.begin(1, Bandwidth(rate=rate, stream="upstream"))
         client.transport.write(bytes(4 * rate))
         client.transport.write(bytes(6 * rate))
         service.transport.write(b"down")
@@ -153,7 +153,7 @@ async def test_bandwidth_lets_so_many_bytes_a_second_through(rate: int) -> None:
 async def test_a_slow_stream_is_fast_when_the_fault_is_over() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Bandwidth(rate=10))
+        network.begin(1, Bandwidth(rate=10))
         client.transport.write(b"0123456789" * 100)
         await asyncio.sleep(1.05)
         assert service.data == b"0123456789"
@@ -165,7 +165,7 @@ async def test_a_slow_stream_is_fast_when_the_fault_is_over() -> None:
 async def test_slices_have_their_sizes_and_their_distance() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Slicer(average_size=10, size_variation=3, delay=0.5))
+        network.begin(1, Slicer(average_size=10, size_variation=3, delay=0.5))
         service.transport.write(bytes(range(200)))
         await client.until(lambda side: len(side.data) == 200)
         assert client.data == bytes(range(200))
@@ -180,7 +180,7 @@ async def test_slices_have_their_sizes_and_their_distance() -> None:
 async def test_slices_need_no_time_between_them() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Slicer(average_size=1))
+        network.begin(1, Slicer(average_size=1))
         await both_write(client, service)
         assert [piece for _, piece in service.heard] == [b"u", b"p"]
         assert [piece for _, piece in client.heard] == [b"d", b"o", b"w", b"n"]
@@ -191,8 +191,8 @@ async def test_slices_need_no_time_between_them() -> None:
 async def test_several_faults_add_up_and_one_that_is_over_leaves_the_others(over: int, left: float) -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Latency(delay=1.0, stream="upstream"))
-        network.lines.begin(2, Latency(delay=2.0, stream="upstream"))
+        network.begin(1, Latency(delay=1.0, stream="upstream"))
+        network.begin(2, Latency(delay=2.0, stream="upstream"))
         client.transport.write(b"1")
         await service.until(lambda side: side.data == b"1")
         assert now() == pytest.approx(3.0, abs=0.001)
@@ -211,7 +211,7 @@ async def test_a_connection_ends_after_so_many_bytes(limit: int) -> None:
     async with Network() as network:
         client, service = await network.connect()
         service.transport.write(b"before")
-        network.lines.begin(1, LimitData(bytes=limit, stream="downstream"))
+        network.begin(1, LimitData(bytes=limit, stream="downstream"))
         service.transport.write(b"0123")
         service.transport.write(b"45678")
         await service.lost()
@@ -224,8 +224,8 @@ async def test_a_connection_ends_after_so_many_bytes(limit: int) -> None:
 async def test_the_end_comes_behind_the_last_bytes_that_are_delayed() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, LimitData(bytes=3, stream="upstream"))
-        network.lines.begin(2, Latency(delay=1.0))
+        network.begin(1, LimitData(bytes=3, stream="upstream"))
+        network.begin(2, Latency(delay=1.0))
         client.transport.write(b"12345")
         assert await service.lost() == pytest.approx(1.0, abs=0.001)
         assert service.data == b"123"
@@ -235,12 +235,12 @@ async def test_the_end_comes_behind_the_last_bytes_that_are_delayed() -> None:
 async def test_below_its_limit_a_connection_goes_on() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, LimitData(bytes=5))
+        network.begin(1, LimitData(bytes=5))
         await both_write(client, service, b"1234", b"abcd")
         network.lines.end(1)
         await both_write(client, service, b"5678", b"efgh")
         assert (service.data, client.data) == (b"12345678", b"abcdefgh")
-        network.lines.begin(1, LimitData(bytes=5))
+        network.begin(1, LimitData(bytes=5))
         client.transport.close()
         await service.lost()
         assert service.error is None
@@ -251,7 +251,7 @@ async def test_a_client_that_reads_late_gets_all_bytes_up_to_the_limit() -> None
     async with Network() as network:
         client, service = await network.connect()
         client.transport.pause_reading()
-        network.lines.begin(1, LimitData(bytes=400_000, stream="downstream"))
+        network.begin(1, LimitData(bytes=400_000, stream="downstream"))
         service.transport.write(bytes(500_000))
         await service.lost()
         client.transport.resume_reading()
@@ -264,7 +264,7 @@ async def test_slow_close_delays_the_end_and_not_the_bytes() -> None:
     async with Network() as network:
         client, service = await network.connect()
         other, its_service = await network.connect("b")
-        network.lines.begin(1, SlowClose(delay=5.0))
+        network.begin(1, SlowClose(delay=5.0))
         client.transport.write(b"bye")
         client.transport.close()
         its_service.transport.write(b"bye")
@@ -284,7 +284,7 @@ async def test_a_black_hole_swallows_and_tells_nobody_until_it_is_over(stream: A
     async with Network() as network:
         client, service = await network.connect()
         await both_write(client, service, b"1", b"1")
-        network.lines.begin(1, Timeout(stream=stream))
+        network.begin(1, Timeout(stream=stream))
         await both_write(client, service, b"2", b"2")
         await asyncio.sleep(3600)
         assert (service.data, client.data) == (b"1" + up, b"1" + down)
@@ -300,7 +300,7 @@ async def test_a_black_hole_swallows_and_tells_nobody_until_it_is_over(stream: A
 async def test_a_black_hole_cuts_when_its_time_is_up() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Timeout(timeout=7.0))
+        network.begin(1, Timeout(timeout=7.0))
         await asyncio.sleep(2)
         later, _ = await network.connect()
         assert await client.lost() == pytest.approx(7, abs=0.001)
@@ -312,7 +312,7 @@ async def test_a_black_hole_cuts_when_its_time_is_up() -> None:
 async def test_only_connections_that_are_open_become_black_holes_when_a_router_forgets_them() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, HalfOpen())
+        network.begin(1, HalfOpen())
         later, its_service = await network.connect()
         await both_write(client, service, b"1", b"1")
         await both_write(later, its_service, b"2", b"2")
@@ -329,7 +329,7 @@ async def test_only_connections_that_are_open_become_black_holes_when_a_router_f
 async def test_who_leaves_within_a_black_hole_is_not_missed_until_it_is_over() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Timeout())
+        network.begin(1, Timeout())
         client.transport.abort()
         await asyncio.sleep(60)
         assert service.words == ["made"]
@@ -341,7 +341,7 @@ async def test_who_leaves_within_a_black_hole_is_not_missed_until_it_is_over() -
 async def test_the_service_that_leaves_within_a_black_hole_is_gone_for_itself_only() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Timeout())
+        network.begin(1, Timeout())
         service.transport.abort()
         assert await service.lost() == pytest.approx(0)
         assert service.error is None
@@ -356,7 +356,7 @@ async def test_connections_are_reset_so_long_after_the_beginning_or_their_openin
     async with Network() as network:
         client, service = await network.connect()
         await asyncio.sleep(1)
-        network.lines.begin(1, ResetPeer(timeout=10.0))
+        network.begin(1, ResetPeer(timeout=10.0))
         await asyncio.sleep(4)
         later, _ = await network.connect()
         await both_write(client, service)
@@ -368,7 +368,7 @@ async def test_connections_are_reset_so_long_after_the_beginning_or_their_openin
         await asyncio.sleep(100)
         assert spared.words == ["made"]
         assert network.attempts == []
-        network.lines.begin(2, ResetPeer(timeout=1000.0))
+        network.begin(2, ResetPeer(timeout=1000.0))
         spared.transport.close()
         await spared.lost()
         await asyncio.sleep(1)
@@ -380,7 +380,7 @@ async def test_connections_are_reset_so_long_after_the_beginning_or_their_openin
 async def test_nobody_is_there(fault: PlannedFault) -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, fault)
+        network.begin(1, fault)
         await client.lost()
         await service.lost()
         assert cut_by(service) == fault.name
@@ -405,7 +405,7 @@ async def test_corruption_changes_bytes_and_neither_their_number_nor_their_order
     sent = bytes(range(256)) * 100
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Corrupt(rate=0.01, stream="upstream"))
+        network.begin(1, Corrupt(rate=0.01, stream="upstream"))
         client.transport.write(sent)
         service.transport.write(sent)
         await asyncio.sleep(1)
@@ -419,12 +419,12 @@ async def test_corruption_changes_bytes_and_neither_their_number_nor_their_order
 async def test_corruption_does_not_depend_on_the_pieces_that_bytes_come_in() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Corrupt(rate=0.1))
+        network.begin(1, Corrupt(rate=0.1))
         for _ in range(40):
             await both_write(client, service, bytes(25), b"")
     async with Network() as network:
         client, whole = await network.connect()
-        network.lines.begin(1, Corrupt(rate=0.1))
+        network.begin(1, Corrupt(rate=0.1))
         await both_write(client, whole, bytes(1000), b"")
     assert (len(service.heard), service.data) == (40, whole.data)
     assert service.data != bytes(1000)
@@ -434,7 +434,7 @@ async def test_corruption_does_not_depend_on_the_pieces_that_bytes_come_in() -> 
 async def test_every_byte_may_be_another() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Corrupt(rate=1))
+        network.begin(1, Corrupt(rate=1))
         client.transport.write(bytes(1000))
         await asyncio.sleep(1)
         assert len(service.data) == 1000
@@ -445,7 +445,7 @@ async def test_every_byte_may_be_another() -> None:
 async def test_a_rare_corruption_spares_most_connections() -> None:
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, Corrupt(rate=5e-324))
+        network.begin(1, Corrupt(rate=5e-324))
         await both_write(client, service)
         assert (service.data, client.data) == (b"up", b"down")
 
@@ -457,7 +457,7 @@ async def test_a_rare_corruption_spares_most_connections() -> None:
 async def test_a_silent_connection_is_silent_for_ever_and_others_are_not() -> None:
     async with Network() as network:
         before, served = await network.connect()
-        network.lines.begin(1, SilentAccept())
+        network.begin(1, SilentAccept())
         silent, never = await network.connect()
         network.lines.end(1)
         after, served_after = await network.connect()
@@ -477,7 +477,7 @@ async def test_a_service_that_stops_reading_lets_tcp_hold_its_clients_back() -> 
     sent = bytes(range(256)) * 2000
     async with Network() as network:
         client, service = await network.connect()
-        network.lines.begin(1, StopReading())
+        network.begin(1, StopReading())
         client.transport.write(sent)
         await asyncio.sleep(60)
         assert service.heard == []

@@ -38,8 +38,8 @@ def history(seed: int, *, name: str = "a", others: int = 0) -> list[tuple[float,
     async def story() -> list[tuple[float, bytes]]:
         async with Network(seed) as network:
             sides: list[Side] = []
-            network.lines.begin(7, CHANCY[0])
-            network.lines.begin(8, CHANCY[1])
+            network.begin(7, CHANCY[0])
+            network.begin(8, CHANCY[1])
             for _ in range(2):
                 for _ in range(others):
                     client, _ = await network.connect("c")
@@ -47,8 +47,8 @@ def history(seed: int, *, name: str = "a", others: int = 0) -> list[tuple[float,
                 client, service = await network.connect(name)
                 client.transport.write(bytes(100))
                 sides.append(service)
-            network.lines.begin(9, CHANCY[2])
-            network.lines.begin(10, CHANCY[3])
+            network.begin(9, CHANCY[2])
+            network.begin(10, CHANCY[3])
             await asyncio.sleep(100)
             return [heard for side in sides for heard in side.heard]
 
@@ -76,7 +76,7 @@ def test_connections_of_others_change_nothing() -> None:
 def test_a_fault_concerns_its_share_of_the_connections() -> None:
     async def story() -> None:
         async with Network() as network:
-            network.lines.begin(1, Timeout(toxicity=0.3, stream="upstream"))
+            network.begin(1, Timeout(toxicity=0.3, stream="upstream"))
             pairs = [await network.connect() for _ in range(200)]
             for client, _ in pairs:
                 client.transport.write(b"1")
@@ -99,7 +99,7 @@ def test_a_fault_concerns_its_target_and_who_has_no_name_only_with_everybody(
     async def story() -> None:
         async with Network() as network:
             before = [await network.connect(name) for name in ("a", "b", None)]
-            network.lines.begin(1, Latency(delay=1.0, target=target))
+            network.begin(1, Latency(delay=1.0, target=target))
             after = [await network.connect(name) for name in ("a", "b", None)]
             for client, _ in before + after:
                 client.transport.write(b"1")
@@ -180,7 +180,7 @@ def test_whatever_delays_bytes_keeps_all_of_them_in_order(moves: list[tuple[str,
                         sent[bool(which)] += what
                     case "begin", PlannedFault() if which not in active:
                         assert isinstance(which, int)
-                        network.lines.begin(which, what)
+                        network.begin(which, what)
                         active.add(which)
                     case "end", _:
                         assert isinstance(which, int)

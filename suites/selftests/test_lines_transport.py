@@ -45,7 +45,7 @@ def test_what_was_written_arrives_before_the_end_whatever_kind_of_end_it_is() ->
     async def story(how: str, words: list[str]) -> None:
         async with Network() as network:
             client, service = await network.connect()
-            network.lines.begin(1, LATE)
+            network.begin(1, LATE)
             service.transport.writelines([b"last ", bytearray(b"words")])
             if how == "eof":
                 service.transport.write_eof()
@@ -89,7 +89,7 @@ def test_the_service_is_told_to_wait_when_too_much_is_on_its_way_and_when_it_may
         async with Network() as network:
             client, service = await network.connect()
             service.transport.set_write_buffer_limits(high=1000, low=100)
-            network.lines.begin(1, Bandwidth(rate=100, stream="downstream"))
+            network.begin(1, Bandwidth(rate=100, stream="downstream"))
             service.transport.write(bytes(1000))
             assert (service.transport.get_write_buffer_size(), service.words) == (1000, ["made"])
             service.transport.write(b"1")
@@ -111,7 +111,7 @@ def test_what_a_client_does_not_read_counts_with_what_is_on_its_way() -> None:
             before = service.transport.get_write_buffer_size()
             assert before > 100_000
             assert service.words == ["made", "paused"]
-            network.lines.begin(1, LATE)
+            network.begin(1, LATE)
             service.transport.write(bytes(1000))
             assert service.transport.get_write_buffer_size() == before + 1000
             client.transport.resume_reading()
@@ -128,7 +128,7 @@ def test_a_client_that_sends_more_than_may_be_on_its_way_is_held_back_and_loses_
     async def story() -> None:
         async with Network() as network:
             client, service = await network.connect()
-            network.lines.begin(1, Latency(delay=1.0, stream="upstream"))
+            network.begin(1, Latency(delay=1.0, stream="upstream"))
             client.transport.write(sent)
             await asyncio.sleep(0.5)
             stream = line(service)._up
@@ -146,7 +146,7 @@ def test_a_service_that_does_not_want_to_read_gets_nothing_until_it_does(over_fi
     async def story() -> None:
         async with Network() as network:
             client, service = await network.connect()
-            network.lines.begin(1, LATE)
+            network.begin(1, LATE)
             client.transport.write(b"1")
             await asyncio.sleep(0.1)
             assert service.transport.is_reading()
@@ -173,8 +173,8 @@ def test_a_fault_that_begins_while_the_service_does_not_read_lets_it_be() -> Non
         async with Network() as network:
             client, service = await network.connect()
             service.transport.pause_reading()
-            network.lines.begin(1, LATE)
-            network.lines.begin(2, StopReading())
+            network.begin(1, LATE)
+            network.begin(2, StopReading())
             network.lines.end(2)
             client.transport.write(b"1")
             await asyncio.sleep(10)
@@ -193,7 +193,7 @@ def test_a_client_that_ends_its_stream_is_told_of_once() -> None:
             client, service = await network.connect(keeps=True)
             client.transport.write_eof()
             await service.until(lambda side: "eof" in side.words)
-            network.lines.begin(1, StopReading())
+            network.begin(1, StopReading())
             network.lines.end(1)
             service.transport.pause_reading()
             service.transport.resume_reading()
@@ -208,7 +208,7 @@ def test_a_client_that_is_gone_is_written_to_in_vain() -> None:
     async def story() -> None:
         async with Network() as network:
             client, service = await network.connect()
-            network.lines.begin(1, SlowClose(delay=5.0))
+            network.begin(1, SlowClose(delay=5.0))
             client.transport.abort()
             await service.until(lambda side: "eof" in side.words)
             assert now() == pytest.approx(5.0, abs=0.001)
@@ -222,7 +222,7 @@ def test_that_a_socket_broke_is_learnt_as_late_as_what_came_before() -> None:
     async def story() -> None:
         async with Network(keeps=True) as network:
             client, service = await network.connect()
-            network.lines.begin(1, Latency(delay=1.0, stream="upstream"))
+            network.begin(1, Latency(delay=1.0, stream="upstream"))
             client.transport.write(b"bye")
             client.transport.abort()
             await asyncio.sleep(0.5)
@@ -240,7 +240,7 @@ def test_what_is_on_its_way_to_a_client_that_is_gone_is_lost_in_silence(caplog: 
     async def story() -> None:
         async with Network() as network:
             client, service = await network.connect()
-            network.lines.begin(1, Latency(delay=1.0, stream="downstream"))
+            network.begin(1, Latency(delay=1.0, stream="downstream"))
             for _ in range(10):
                 service.transport.write(b"hello?")
             client.transport.abort()
@@ -255,8 +255,8 @@ def test_who_sends_to_a_service_that_left_does_not_change_what_it_said_at_last()
     async def story() -> None:
         async with Network() as network:
             client, service = await network.connect()
-            network.lines.begin(1, LimitData(bytes=1, stream="upstream"))
-            network.lines.begin(2, Latency(delay=1.0, stream="downstream"))
+            network.begin(1, LimitData(bytes=1, stream="upstream"))
+            network.begin(2, Latency(delay=1.0, stream="downstream"))
             service.transport.write(b"last words")
             service.transport.close()
             client.transport.write(b"is anybody there?")
@@ -271,12 +271,12 @@ def test_a_client_that_does_not_read_holds_up_the_end_of_its_connection_for_a_mo
         async with Network() as network:
             client, service = await network.connect()
             client.transport.pause_reading()
-            network.lines.begin(1, Latency(delay=1.0, stream="downstream"))
+            network.begin(1, Latency(delay=1.0, stream="downstream"))
             service.transport.write(bytes(500_000))
             service.transport.close()
             await service.lost()
             await asyncio.sleep(1 + LINGER / 2)
-            network.lines.begin(2, StopReading())  # the line is there
+            network.begin(2, StopReading())  # the line is there
             assert line_count(network) == 1
             await asyncio.sleep(LINGER)
             assert line_count(network) == 0
@@ -289,13 +289,13 @@ def test_all_that_is_left_of_a_connection_ends_with_the_lines() -> None:
     async def story() -> None:
         async with Network() as network:
             client, service = await network.connect()
-            network.lines.begin(1, Timeout())
+            network.begin(1, Timeout())
             service.transport.abort()
             await service.lost()
             network.lines.close()
             await client.lost()
             assert line_count(network) == 0
-            network.lines.begin(2, SilentAccept())
+            network.begin(2, SilentAccept())
             silent, _ = await network.connect()
             network.lines.close()
             await silent.lost()
@@ -308,8 +308,8 @@ def test_a_fault_that_cuts_is_told_to_the_service_in_a_turn_of_its_own() -> None
     async def story() -> None:
         async with Network() as network:
             _, service = await network.connect()
-            network.lines.begin(2, LATE)
-            network.lines.begin(1, Down())
+            network.begin(2, LATE)
+            network.begin(1, Down())
             assert service.words == ["made"]
             assert service.transport.is_closing()
             service.transport.write(b"no more")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 import pytest
@@ -209,7 +210,7 @@ def restarted(*, keeps_tokens: bool) -> tuple[Day, str, str]:
     """A day on which `client-1` came back as `c3` after a restart, and the tokens that it had before and after."""
     day = Day()
     day.produce(id=7)
-    day.service.begin(0, Restart(keeps_tokens=keeps_tokens), luck=luck(1), now=0.0)
+    day.service.begin(0, Restart(keeps_tokens=keeps_tokens), chance=partial(luck, 1), now=0.0)
     for name in ("c1", "c2"):
         day.service.closed(name, now=0.0, by="fault", code=None, reason="")
     day.come("c3", "client-1")
@@ -366,8 +367,7 @@ def test_of_two_that_slow_everybody_down_the_one_that_is_left_counts() -> None:
     day.begin(Degrade(flow=3), 2)
     day.forget()
     day.service.end(1, now=0.0)
-    assert flows(day) == [(*group, 3) for group in GROUPS]
-    day.forget()
+    assert flows(day) == []  # it is the other one, and stays
     day.service.end(2, now=0.0)
     assert flows(day) == [(*group, None) for group in GROUPS]
 
@@ -390,6 +390,27 @@ def test_a_group_that_is_gone_is_left_alone() -> None:
     day.forget()
     day.service.end(0, now=0.0)
     assert flows(day) == [("1", "default", None), ("2", "default", None)]
+
+
+def test_a_group_that_was_made_while_everybody_was_slow_is_not_slow_for_ever() -> None:
+    day = Day()
+    day.begin(Degrade(flow=5), 1)
+    day.console.create_group("1", "late")
+    day.begin(Degrade(flow=2), 2)
+    day.forget()
+    day.service.clear_faults(0.0)
+    assert ("1", "late", None) in flows(day)
+
+
+def test_a_flow_value_that_was_set_while_everybody_was_slow_stays() -> None:
+    day = Day()
+    day.begin(Degrade(flow=5), 1)
+    day.console.set_flow("1", "shop", 500)
+    day.begin(Degrade(flow=2), 2)
+    day.forget()
+    day.service.end(2, now=0.0)
+    day.service.end(1, now=0.0)
+    assert [value for _, group, value in flows(day) if group == "shop"] == [5, 500]
 
 
 def test_a_degraded_service_pushes_slowly() -> None:

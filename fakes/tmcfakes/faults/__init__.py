@@ -13,6 +13,7 @@ from __future__ import annotations
 from tmcfakes.faults.base import (
     EVERYBODY,
     FAULTS,
+    Chance,
     FaultError,
     LastingFault,
     PlannedFault,
@@ -85,6 +86,7 @@ __all__ = [
     "Abort",
     "AnswerFault",
     "Bandwidth",
+    "Chance",
     "ClockJump",
     "Close",
     "Corrupt",

@@ -14,9 +14,9 @@ import json
 import math
 import random
 import types
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tmcspec.frame_values import show
 
@@ -26,10 +26,16 @@ EVERYBODY = "*"
 #: A run is not longer than a year.
 TIME_LIMIT = 366 * 24 * 3600.0
 
+#: Bytes of the name of a client.
+NAME_LIMIT = 1_000
+
 #: So many faults are more than anybody can tell apart.
 SCHEDULE_LIMIT = 10_000
 
 F = TypeVar("F", bound="PlannedFault")
+
+#: Where one fault of a schedule draws from: gives the random source of somebody, told by names and numbers.
+Chance: TypeAlias = Callable[..., random.Random]
 
 #: Every kind of fault, by its name.
 FAULTS: dict[str, type[PlannedFault]] = {}
@@ -76,18 +82,25 @@ class PlannedFault:
     """
 
     name: ClassVar[str]
+    #: It concerns everybody, so it has no other target.
+    for_all: ClassVar[bool] = False
 
     at: float = 0.0
     target: str = EVERYBODY
 
     def __post_init__(self) -> None:
         self.within("at", 0, TIME_LIMIT)
+        self.text_of("target", NAME_LIMIT)
         if not self.target:
             raise self.wrong("target", f"the name of a client, or {EVERYBODY!r} for all")
+        if self.for_all and self.target != EVERYBODY:
+            raise self.wrong("target", f"{EVERYBODY!r}: it concerns everybody")
 
     @property
     def end(self) -> float:
-        """When it is over, in seconds of run time; infinite when it lasts until it is cleared, or until it happened."""
+        """When it is over, in seconds of run time; infinite when it lasts until it is cleared. What waits for frames or
+        CONNECTs may act later.
+        """
         return self.at
 
     def concerns(self, client: str) -> bool:
@@ -100,20 +113,28 @@ class PlannedFault:
         """The error of a member that is not valid."""
         return FaultError(f"{member} of {self.name!r} is {show(getattr(self, member))}; valid: {valid}")
 
-    def within(self, member: str, low: float, high: float = math.inf, *, above: bool = False) -> None:
+    def within(self, member: str, low: float, high: float, *, above: bool = False) -> None:
         """Raises FaultError unless a member is a number from `low` (or `above` it) to `high`."""
         value = getattr(self, member)
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not low <= value <= high or math.isinf(value) or (above and value == low):
+        if not number or not low <= value <= high or (above and value == low):
             least = f"more than {low:g}" if above else f"{low:g} or more"
-            raise self.wrong(member, f"a number, {least}{f', at most {high:g}' if math.isfinite(high) else ''}")
+            raise self.wrong(member, f"a number, {least}, at most {high:g}")
 
-    def whole(self, member: str, low: int, high: int | None = None) -> None:
+    def whole(self, member: str, low: int, high: int) -> None:
         """Raises FaultError unless a member is an integer from `low` to `high`."""
         value = getattr(self, member)
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or value < low or (high is not None and value > high):
-            raise self.wrong(member, f"an integer, {low} or more{f', at most {high}' if high is not None else ''}")
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self.wrong(member, f"an integer, {low} or more, at most {high}")
+
+    def text_of(self, member: str, limit: int) -> None:
+        """Raises FaultError unless a member is a text that UTF-8 can write in so many bytes."""
+        try:
+            size = len(getattr(self, member).encode())
+        except UnicodeEncodeError:
+            raise self.wrong(member, "text that UTF-8 can write, without half a surrogate pair") from None
+        if size > limit:
+            raise self.wrong(member, f"at most {limit} bytes, and these are {size}")
 
     def one_of(self, member: str, valid: Iterable[str]) -> None:
         """Raises FaultError unless a member is one of these texts."""
@@ -126,7 +147,7 @@ class PlannedFault:
     def to_json(self) -> dict[str, Any]:
         """Its JSON form: members that are as usual are left out."""
         members = {each.name: getattr(self, each.name) for each in fields(self)}
-        usual = {each.name: _usual(each) for each in fields(self)}
+        usual = {each.name: each.default for each in fields(self)}
         return {"fault": self.name} | {name: value for name, value in members.items() if value != usual[name]}
 
     @classmethod
@@ -137,7 +158,7 @@ class PlannedFault:
             raise FaultError(
                 f"fault {cls.name!r} has no member {show(unknown[0])}; valid: {', '.join(map(repr, known))}"
             )
-        if missing := [name for name, each in known.items() if _usual(each) is MISSING and name not in members]:
+        if missing := [name for name, each in known.items() if each.default is MISSING and name not in members]:
             raise FaultError(f"fault {cls.name!r} needs a member {missing[0]!r}")
         hints = get_type_hints(cls)
         for name, value in members.items():
@@ -192,11 +213,6 @@ class Schedule:
             raise FaultError(f"the seed of a schedule must be a signed 64-bit integer, not {show(self.seed)}")
         if len(self.faults) > SCHEDULE_LIMIT:
             raise FaultError(f"a schedule has at most {SCHEDULE_LIMIT} faults, not {len(self.faults)}")
-
-    @property
-    def end(self) -> float:
-        """When the last fault is over, in seconds of run time; 0 without faults."""
-        return max((each.end for each in self.faults), default=0.0)
 
     def to_json(self) -> dict[str, Any]:
         """Its JSON form."""
@@ -255,10 +271,6 @@ def _numbered(place: int, value: Any) -> PlannedFault:
         return fault_from_json(value)
     except FaultError as error:
         raise FaultError(f"fault {place}: {error}") from None
-
-
-def _usual(member: Field[Any]) -> Any:
-    return member.default
 
 
 def _fits(value: object, hint: Any) -> bool:

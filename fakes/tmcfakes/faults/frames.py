@@ -123,6 +123,7 @@ class CorruptField(FrameFault):
 
     def __post_init__(self) -> None:
         FrameFault.__post_init__(self)
+        self.text_of("field", 65_536)
         if not self.field:
             raise self.wrong("field", "the key of a custom field, or 'token', 'flag', 'status_code'")
 
@@ -153,8 +154,7 @@ class TextFrame(ServiceFrameFault):
 
     def __post_init__(self) -> None:
         ServiceFrameFault.__post_init__(self)
-        if len(self.text) > 65_536:
-            raise self.wrong("text", "at most 65536 characters")
+        self.text_of("text", 65_536)
 
 
 @fault

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from tmcfakes.effects import CLOSE_CODES, CONTROL_LIMIT
 from tmcfakes.faults.base import LastingFault, PlannedFault, fault
 
+#: Bytes of the phrase of a refusal: more than any client shows.
+PHRASE_LIMIT = 65_536
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerFault(PlannedFault):
@@ -31,6 +34,8 @@ class Refuse(AnswerFault):
     def __post_init__(self) -> None:
         AnswerFault.__post_init__(self)
         self.whole("code", 0, 2**31 - 1)
+        if self.phrase is not None:
+            self.text_of("phrase", PHRASE_LIMIT)
         if self.code == 0 and not self.phrase:
             raise self.wrong("phrase", "a text, when the code is 0: else the answer would be a success")
 
@@ -92,8 +97,7 @@ class Close(PlannedFault):
         PlannedFault.__post_init__(self)
         if self.code not in CLOSE_CODES and self.code not in range(3000, 5000):
             raise self.wrong("code", "1000 to 1003, 1007 to 1014, 3000 to 4999")
-        if len(self.reason.encode(errors="surrogatepass")) > CONTROL_LIMIT - 2:
-            raise self.wrong("reason", f"at most {CONTROL_LIMIT - 2} bytes")
+        self.text_of("reason", CONTROL_LIMIT - 2)
 
 
 @fault
@@ -116,13 +120,12 @@ class Restart(LastingFault):
     """
 
     name = "restart"
+    for_all = True
     duration: float | None = 5.0
     keeps_tokens: bool = False
 
     def __post_init__(self) -> None:
         LastingFault.__post_init__(self)
-        if self.target != "*":
-            raise self.wrong("target", "'*': a service restarts for all")
         if self.duration is None:
             raise self.wrong("duration", "a number of seconds")
 
@@ -141,6 +144,7 @@ class SecondId(PlannedFault):
     """The latest message is produced once more, under another id (业务去重, S42: ids never repeat, contents do)."""
 
     name = "second_id"
+    for_all = True
 
 
 @fault
@@ -149,6 +153,7 @@ class ClockJump(PlannedFault):
     """The clock of the service jumps by `seconds`, > 0 and at most a day, and all that is due by then happens."""
 
     name = "clock_jump"
+    for_all = True
     seconds: float
 
     def __post_init__(self) -> None:
@@ -162,6 +167,7 @@ class Degrade(LastingFault):
     """The service pushes slowly: every group has this flow value, 1 to 10,000, and afterwards the one it had."""
 
     name = "degrade"
+    for_all = True
     flow: int = 1
 
     def __post_init__(self) -> None:
@@ -185,8 +191,7 @@ class ControlFault(PlannedFault):
 
     def __post_init__(self) -> None:
         PlannedFault.__post_init__(self)
-        if len(self.text.encode(errors="surrogatepass")) > CONTROL_LIMIT:
-            raise self.wrong("text", f"at most {CONTROL_LIMIT} bytes")
+        self.text_of("text", CONTROL_LIMIT)
 
 
 @fault

@@ -139,7 +139,7 @@ class ChaosMachine(RuleBasedStateMachine):
 def aimed(fault: PlannedFault, who: int) -> PlannedFault:
     """The same fault for one client by number, or for all when that is 0, from now on."""
     members = {name: member for name, member in fault.to_json().items() if name not in ("fault", "at", "target")}
-    if who and fault.name != "restart":
+    if who and not fault.for_all:
         members["target"] = f"client-{who}"
     return type(fault).of_members(members)
 

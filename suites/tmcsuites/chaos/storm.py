@@ -25,7 +25,7 @@ def draw_faults(rng: random.Random, clients: Sequence[str], seconds: float) -> t
     found = []
     for at in draw_times(rng, FAULT_GAP, seconds):
         kind = rng.choice(tuple(MEMBERS))
-        target = rng.choice([EVERYBODY, *clients]) if kind is not faults.Restart else EVERYBODY
+        target = rng.choice([EVERYBODY, *clients]) if not kind.for_all else EVERYBODY
         members: dict[str, Any] = {"at": at, "target": target} | MEMBERS[kind](rng)
         if issubclass(kind, LastingFault):
             members["duration"] = round(min(between(rng, SHORTEST, LONGEST), seconds - at), 3) or 0.001

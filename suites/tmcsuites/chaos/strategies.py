@@ -16,7 +16,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tmcfakes import faults as vocabulary
 from tmcfakes.faults import EVERYBODY, LastingFault, PlannedFault
 from tmcspec.instruction import Instruction
 from tmcspec.routing import DEFAULT_GROUP
@@ -85,7 +84,7 @@ def planned_faults(
     """One fault of any of these kinds, or of any kind there is, that ends in time."""
     kind = draw(st.sampled_from(tuple(kinds) or tuple(MEMBERS)))
     at = draw(st.integers(0, int(seconds) - 2))
-    target = EVERYBODY if kind is vocabulary.Restart else draw(st.sampled_from((EVERYBODY, *clients)))
+    target = EVERYBODY if kind.for_all else draw(st.sampled_from((EVERYBODY, *clients)))
     members: dict[str, Any] = MEMBERS[kind](draw(st.randoms(use_true_random=False)))
     if issubclass(kind, LastingFault):
         members["duration"] = draw(st.integers(1, max(1, min(300, int(seconds) - at - 1))))
