@@ -8,6 +8,7 @@ hole learns nothing. It costs no second socket, and works for connections that a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
 import struct
@@ -293,7 +294,7 @@ class Line(asyncio.Protocol, asyncio.Transport):
 
     def write_eof(self) -> None:
         if self._down is None:
-            self._real.write_eof()
+            self._end_real()
         elif not self.is_closing():
             self._down.feed(End("eof"))
         self._eof = True
@@ -364,7 +365,7 @@ class Line(asyncio.Protocol, asyncio.Transport):
         if not isinstance(item, End):
             self._real.write(item)
         elif item.how == "eof":
-            self._real.write_eof()
+            self._end_real()
         elif item.how == "abort":
             self._real.abort()
         elif item.how == "close":
@@ -396,6 +397,12 @@ class Line(asyncio.Protocol, asyncio.Transport):
         self._closing = True
         self._close_real()
         self._lose(end.error)
+
+    def _end_real(self) -> None:
+        # Whoever closes its socket right behind a Close resets what is then still sent to it, and the operating system
+        # knows of no connection any more when its writing side is to be ended.
+        with contextlib.suppress(OSError):
+            self._real.write_eof()
 
     def _close_real(self) -> None:
         self._real.close()

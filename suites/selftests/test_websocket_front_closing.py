@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 from websockets.frames import BINARY, CLOSE, CONT
 
+from tmcfakes.faults import Latency
 from tmcfakes.service import Abort, Close, Send
 from tmcfakes.websocket import LINGER, WebSocketFront
 
@@ -40,6 +41,33 @@ def test_a_close_of_the_client_is_reported_answered_and_ends_tcp(
     engine = live(story)
     assert [each[0] for each in engine.told] == ["opened", "observed", "closed"]
     assert engine.told[-1] == ("closed", "c1", "client", code, reason)
+
+
+@pytest.mark.parametrize(
+    "sent", [masked(CLOSE, b"\x03\xe8"), masked(CONT, b"never begun")], ids=["close", "breach of the protocol"]
+)
+def test_a_client_that_is_gone_before_its_close_is_answered_does_no_harm(sent: bytes) -> None:
+    async def story(engine: Engine, front: WebSocketFront) -> None:
+        raw = await Raw.upgraded(front)
+        raw.writer.write(sent)
+        raw.writer.transport.abort()
+        await engine.until("closed")
+        assert front.errors == []
+
+    assert live(story).told[-1][:2] == ("closed", "c1")
+
+
+def test_the_end_of_a_fault_survives_a_client_that_is_gone() -> None:
+    async def story(engine: Engine, front: WebSocketFront) -> None:
+        raw = await Raw.upgraded(front)
+        front.lines.begin(1, Latency(delay=60, stream="downstream"))
+        raw.writer.write(masked(CLOSE, b"\x03\xe8"))
+        raw.writer.transport.abort()
+        await engine.until("closed")
+        front.lines.end(1)  # now the answer goes out, and the end behind it
+        assert front.errors == []
+
+    live(story)
 
 
 @both_worlds
