@@ -38,6 +38,9 @@ ENTRY_LIMIT = 1_000_000
 #: Bytes of a run without end after which half of its trace is forgotten; so at most some three times as many are kept.
 WEIGHT_LIMIT = 128 * 2**20
 
+#: Bytes that a run with an end may hold. The largest case of the suites holds some megabytes.
+WHOLE_WEIGHT_LIMIT = 512 * 2**20
+
 
 class TraceError(ValueError):
     """A trace, a trace file, or one of its lines is not what it should be."""
@@ -262,9 +265,17 @@ class Recorder:
     def weigh(self, size: int) -> None:
         """What was just recorded holds so many bytes. Where the latest entries are kept, too many bytes make that
         fewer: else some large frames after the other would fill the memory.
+
+        Raises:
+            TraceError: all entries are kept, and hold over 512 MiB.
         """
         self._weight += size
-        if self._weight > WEIGHT_LIMIT and self._keep is not None:
+        if self._keep is None and self._weight > WHOLE_WEIGHT_LIMIT:
+            raise TraceError(
+                f"the trace is full: what it holds has more than {WHOLE_WEIGHT_LIMIT} bytes; "
+                "let a run do less, or what is sent in it be smaller"
+            )
+        if self._keep is not None and self._weight > WEIGHT_LIMIT:
             self._weight = 0
             self._forget((self.last - self._forgotten) // 2)
 

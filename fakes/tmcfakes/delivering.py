@@ -145,6 +145,7 @@ class Deliveries:
         self.backlog.add(message)
         queue.counts.produced += 1
         self._outbox.recorder.note(now, produced, number, *queue.key, topic, user_id, letter.after, kind, routed)
+        self._outbox.weigh(len(letter.after))
         self.push_waiting(queue)
         return number
 

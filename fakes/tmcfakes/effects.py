@@ -22,6 +22,9 @@ CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015)})
 LATER_LIMIT = 64 * 2**20
 LATER_WEIGHT = 1000
 
+#: What has no more bytes than this does not weigh in a trace: of a run without end, a hundred thousand are kept.
+LIGHT = 1000
+
 Opcode: TypeAlias = Literal["binary", "text", "ping", "pong"]
 
 
@@ -106,6 +109,11 @@ class Outbox:
         """Something happens now."""
         self.recorder.record(event, now=self.now)
 
+    def weigh(self, size: int) -> None:
+        """What was just recorded holds so many bytes. Raises TraceError when the trace holds too many."""
+        if size > LIGHT:
+            self.recorder.weigh(size)
+
     def send(self, effect: Send) -> bool:
         """A message goes out, if no fault holds it up. Returns whether it did."""
         if self.outgoing is not None and self.outgoing.busy and effect.opcode == "binary":
@@ -119,6 +127,7 @@ class Outbox:
             self.recorder.note(self.now, frame_out, effect.connection, effect.data, effect.fragments)
         else:
             self.record(WsOut(connection=effect.connection, opcode=effect.opcode, data=effect.data))
+        self.weigh(len(effect.data))
         self.effects.append(effect)
 
     def postpone(self, connection: str, act: Callable[[], object], *, seconds: float, size: int = 0) -> Later | None:

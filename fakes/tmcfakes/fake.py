@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import gc
 import math
 import random
 import threading
@@ -457,6 +458,10 @@ class FakeTmc:
         for listener in tuple(self.resets):
             listener()
         front.poke()
+        if self._endless:
+            # The service before was a cycle, with a trace that may hold a hundred megabytes and that the collector does
+            # not see.
+            gc.collect()
 
     def _new_service(self) -> Service:
         service = self.service_type(

@@ -19,6 +19,7 @@ from functools import partial
 from tmcfakes.connections import Connection, Connections
 from tmcfakes.effects import Later, Outbox, Send
 from tmcfakes.faults import Chance, Delay, Drop, Duplicate, Fragment, FrameFault, Garbage, Reorder, TextFrame
+from tmcfakes.faults.frames import OVERSIZE_LIMIT
 from tmcfakes.spoiling import spoil
 from tmcspec.events import Fault
 from tmcspec.frame import Frame, FrameError, decode
@@ -40,6 +41,10 @@ from tmcspec.messages import (
 
 #: Seconds that a frame waits at most for one that it is to come behind.
 REORDER_LIMIT = 10.0
+
+#: A frame of more bytes, with its copies and its company, is not made larger any more: there may be faults enough to
+#: fill the memory with one.
+LETTER_LIMIT = OVERSIZE_LIMIT
 
 #: What each message from a client is, for a fault.
 KINDS_FROM_CLIENT: dict[type[ClientMessage], str] = {
@@ -95,10 +100,21 @@ class _Letter:
     copies: int = 1
     company: list[Send] = field(default_factory=list)
     kept: Later | None = None
+    _company_size: int = 0
 
     @property
     def sends(self) -> list[Send]:
         return [*self.company, *[self.send] * self.copies]
+
+    @property
+    def size(self) -> int:
+        """How many bytes go."""
+        return self._company_size + len(self.send.data) * self.copies
+
+    def accompany(self, send: Send) -> None:
+        """Something goes before it."""
+        self.company.append(send)
+        self._company_size += len(send.data)
 
 
 class Interception:
@@ -205,18 +221,20 @@ class Interception:
         return self._hold(connection, letter, holder)
 
     def _change(self, connection: Connection, letter: _Letter, begun: _Begun) -> None:
-        """What a fault does to a frame before it goes, or waits."""
+        """What a fault does to a frame before it goes, or waits. One that is too large already is left as it is."""
+        if letter.size > LETTER_LIMIT:
+            return
         fault, send, luck = begun.fault, letter.send, begun.luck(connection.who)
         match fault:
             case Duplicate():
                 letter.copies += 1
                 what = "once more"
             case Garbage():
-                letter.company.append(Send(connection=connection.name, data=luck.randbytes(fault.size)))
+                letter.accompany(Send(connection=connection.name, data=luck.randbytes(fault.size)))
                 what = f"behind {fault.size} bytes of garbage"
             case TextFrame():
                 text = fault.text.encode()
-                letter.company.append(Send(connection=connection.name, data=text, opcode="text"))
+                letter.accompany(Send(connection=connection.name, data=text, opcode="text"))
                 what = "behind a text message"
             case Fragment():
                 letter.send = replace(send, fragments=fault.fragments)
@@ -234,9 +252,8 @@ class Interception:
         """Holds a frame back. Returns whether there was no room for it, so that it has gone on."""
         seconds = fault.delay if isinstance(fault, Delay) else REORDER_LIMIT
         self._record(connection, fault, f"{letter.about}, {seconds:g} s" if isinstance(fault, Delay) else letter.about)
-        size = sum(len(each.data) for each in letter.sends)
         act = partial(self._release, connection, letter)
-        letter.kept = self._outbox.postpone(connection.name, act, seconds=seconds, size=size)
+        letter.kept = self._outbox.postpone(connection.name, act, seconds=seconds, size=letter.size)
         if letter.kept is not None and isinstance(fault, Reorder):
             self._reordered.setdefault(connection.name, []).append(letter)
         return letter.kept is None

@@ -151,7 +151,7 @@ class Service(Tampering):
             return
         event = FrameIn(connection=connection, data=data)
         self._outbox.record(event)
-        self._outbox.recorder.weigh(len(data))
+        self._outbox.weigh(len(data))
         if intercepted:
             self._incoming.take(Send(connection=connection, data=data))
         elif event.frame is not None:
@@ -165,7 +165,7 @@ class Service(Tampering):
         self._deliveries.let_pass(now)
         self._connections.get(connection)
         self._outbox.record(WsIn(connection=connection, opcode=opcode, data=data))
-        self._outbox.recorder.weigh(len(data))
+        self._outbox.weigh(len(data))
 
     def closed(
         self,

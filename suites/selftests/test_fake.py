@@ -7,6 +7,7 @@ import itertools
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -441,3 +442,33 @@ def test_what_is_due_on_the_way_happens_at_its_own_time() -> None:
         assert sum(e.event.seconds for e in tmc.trace().entries if isinstance(e.event, Advanced)) == pytest.approx(
             93600
         )
+
+
+@pytest.mark.parametrize("consumed", [True, False])
+def test_a_service_without_end_forgets_sooner_what_holds_many_bytes(
+    monkeypatch: pytest.MonkeyPatch, consumed: bool
+) -> None:
+    monkeypatch.setattr("tmcspec.trace.WEIGHT_LIMIT", 100_000)
+
+    async def story() -> int:
+        async with FakeTmc(endless=True) as tmc:
+            tmc.produce(topic=TOPIC, content="{}")
+            if consumed:
+                async with connect(tmc.url, proxy=None) as client:
+                    await client.send(connect_frame())
+                    await client.recv()
+                    for _ in range(6):
+                        tmc.produce(topic=TOPIC, content="x" * 10_000)
+            else:
+                for _ in range(11):
+                    tmc.produce(topic=TOPIC, content="x" * 10_000)
+            return tmc.recorder.first
+
+    assert virtually(story()) > 1
+
+
+def test_a_reset_of_a_service_without_end_frees_what_was_before() -> None:
+    with FakeTmc(endless=True) as tmc:
+        before = weakref.ref(tmc._service)
+        tmc.reset()
+        assert before() is None

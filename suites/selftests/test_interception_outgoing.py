@@ -117,6 +117,18 @@ def one(fault: FrameFault) -> list[Event]:
     return day.wire()
 
 
+def test_any_number_of_faults_makes_a_frame_no_larger_than_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tmcfakes.interception.LETTER_LIMIT", 1_000_000)
+    day = Day()
+    for key in range(100):
+        day.begin(Oversize(size=10_000), 2 * key)
+        day.begin(Duplicate(frame="push"), 2 * key + 1)
+    day.forget()
+    day.produce(id=7)
+    sent = sum(len(out_of(event)) for event in day.wire(FrameOut))
+    assert 1_000_000 < sent < 1_500_000
+
+
 def garbage_for_the_first(*, others: int) -> list[Event]:
     """What goes out on `c1` for one push with garbage, after so many pushes to somebody else."""
     day = Day()

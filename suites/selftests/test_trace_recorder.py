@@ -12,7 +12,7 @@ from tmcspec.events import Advanced, Event, FrameIn, Opened
 from tmcspec.frame import encode
 from tmcspec.messages import Connect
 from tmcspec.signing import sign
-from tmcspec.trace import WEIGHT_LIMIT, Entry, Recorder, Trace, TraceError
+from tmcspec.trace import WEIGHT_LIMIT, WHOLE_WEIGHT_LIMIT, Entry, Recorder, Trace, TraceError
 
 SIGN = sign({"app_key": "1023"}, "secret")
 
@@ -190,6 +190,13 @@ def test_a_run_with_an_end_keeps_everything_however_large() -> None:
     recorder.record(opened("c2"), now=0.0)
     recorder.weigh(2 * WEIGHT_LIMIT)
     assert connections(recorder) == ["c1", "c2"]
+
+
+def test_a_run_with_an_end_that_holds_more_than_memory_can_is_full() -> None:
+    recorder = Recorder()
+    recorder.weigh(WHOLE_WEIGHT_LIMIT)
+    with pytest.raises(TraceError, match=f"the trace is full: what it holds has more than {WHOLE_WEIGHT_LIMIT} bytes"):
+        recorder.weigh(1)
 
 
 steps = st.lists(
