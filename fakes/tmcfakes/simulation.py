@@ -2,17 +2,23 @@
 
 Nobody waits: when all tasks sleep, time jumps to the next timer. The real `websockets` library runs on both sides, over
 sockets that are queues in memory. A run is a function of its seed as long as nothing in it asks the machine for time or
-chance: clocks and random sources are parameters everywhere.
+chance: clocks and random sources are parameters everywhere. The library has none for the keys and masks of WebSockets,
+so it is given one here: of bytes that a fault has corrupted, those would decide what becomes of a connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+import random
+from collections.abc import Callable, Coroutine, Iterator
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
+from types import SimpleNamespace
 from typing import Any, TypeAlias, TypeVar
 
 import async_solipsism
+import websockets.frames
+import websockets.utils
 from async_solipsism.selector import Selector
 
 T = TypeVar("T")
@@ -26,10 +32,14 @@ EPOCH_MS = 1_767_225_600_000
 NEVER = 24 * 3600.0
 
 
-def simulate(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def simulate(main: Callable[[], Coroutine[Any, Any, T]], *, seed: int = 0) -> T:
     """Runs `main()` in a world of its own, from virtual time 0, and returns what it returns.
 
     A loop whose next timer is a day away or more sleeps for ever, says `async_solipsism`: pass longer times in pieces.
+
+    Args:
+        main: makes what happens in it.
+        seed: of the keys and masks of WebSockets.
 
     Raises:
         RuntimeError: called from within an event loop; a world has a loop of its own.
@@ -55,9 +65,23 @@ def simulate(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         # that holds a day's trace it is seconds of work for a text that nobody sees.
         found.append(await main())
 
-    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+    with _websockets_drawing_from(random.Random(seed)), asyncio.Runner(loop_factory=SimulatedLoop) as runner:
         runner.run(keeping())
     return found[0]
+
+
+@contextlib.contextmanager
+def _websockets_drawing_from(rng: random.Random) -> Iterator[None]:
+    """Lets the `websockets` library draw from `rng`, and not from the operating system."""
+    places: Any = (websockets.frames, websockets.utils)
+    before = [place.secrets for place in places]
+    try:
+        for place in places:
+            place.secrets = SimpleNamespace(token_bytes=rng.randbytes)
+        yield
+    finally:
+        for place, secrets in zip(places, before, strict=True):
+            place.secrets = secrets
 
 
 class SimulatedLoop(async_solipsism.EventLoop):  # type: ignore[misc]

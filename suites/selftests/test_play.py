@@ -128,6 +128,20 @@ def test_the_same_plan_gives_the_same_trace(seed: int) -> None:
     assert digest(play(stormy(seed), REFERENCE)) == digest(play(stormy(seed), REFERENCE))
 
 
+@pytest.mark.parametrize(
+    "corrupt", [faults.Corrupt(rate=1, stream="downstream"), faults.Corrupt(rate=0.01, stream="upstream")]
+)
+def test_the_same_plan_gives_the_same_trace_where_keys_and_masks_are_corrupted(corrupt: faults.Corrupt) -> None:
+    plan = Plan(
+        seconds=600,
+        clients=(ClientPlan(name="client-1"),),
+        messages=(MessagePlan(at=5, id=7),),
+        faults=(replace(corrupt, duration=599),),
+    )
+    for seed in range(3):
+        assert digest(play(replace(plan, seed=seed), REFERENCE)) == digest(play(replace(plan, seed=seed), REFERENCE))
+
+
 def test_another_process_with_other_hashes_gives_the_same_trace() -> None:
     script = "import sys; from test_play import *; print(*[digest(play(stormy(seed), REFERENCE)) for seed in range(2)])"
     found = {

@@ -46,7 +46,7 @@ def play(plan: Plan, subject: SubjectFactory, *, listeners: Iterable[Callable[[E
             # Frozen here: what happens while the clients are taken down is not their doing.
             return world.end()
 
-    return simulate(playing)
+    return simulate(playing, seed=plan.seed)
 
 
 def _events(plan: Plan) -> list[tuple[float, Happening]]:
