@@ -7,6 +7,7 @@ in the engine. It runs by the time of the event loop, so that a jump of the serv
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -68,10 +69,10 @@ class Injector:
 
     @property
     def active(self) -> tuple[PlannedFault, ...]:
-        """The faults that have begun and were not ended. What acts on frames or answers is among them until it has
-        acted for the last time, or longer.
+        """The faults that have begun and are not over. What acts on frames or answers is over when it has acted for the
+        last time.
         """
-        return tuple(self._active.values())
+        return self._fake.do(lambda service, now: self._still_active(service.acting))
 
     @property
     def waiting(self) -> tuple[PlannedFault, ...]:
@@ -109,6 +110,12 @@ class Injector:
             self._fake.do(lambda service, now: service.end(key, now=now))
         if isinstance(fault, LastingFault):
             self._record(Healed(name=fault.name, target=_target(fault), detail=detail(fault)))
+
+    def _still_active(self, acting: Set[int]) -> tuple[PlannedFault, ...]:
+        for key, fault in tuple(self._active.items()):
+            if isinstance(fault, FrameFault | AnswerFault) and key not in acting:
+                del self._active[key]
+        return tuple(self._active.values())
 
     def _record(self, event: Event) -> None:
         self._fake.do(lambda service, now: service.record(event, now=now))

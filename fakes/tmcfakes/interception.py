@@ -12,7 +12,7 @@ back, where it would have gone out.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -150,6 +150,11 @@ class Interception:
         """All faults are over."""
         self._begun.clear()
         self._rest()
+
+    @property
+    def acting(self) -> Iterable[int]:
+        """The faults that have still to act."""
+        return self._begun
 
     def forget(self, connection: str) -> None:
         """A connection has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final
 
 from tmcfakes.connections import Connection, Connections
@@ -126,6 +127,11 @@ class Tampering:
         self._reception.answer_faults.pop(key, None)
         if self._degraded.pop(key, None):
             self._degrade()
+
+    @property
+    def acting(self) -> Set[int]:
+        """The faults of frames and answers that have still to act."""
+        return {*self._incoming.acting, *self._outgoing.acting, *self._reception.answer_faults}
 
     def clear_faults(self, now: float) -> None:
         """All faults are over."""

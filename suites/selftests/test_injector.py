@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from test_fake import connect_frame
 from websockets.asyncio.client import connect
 
 from tmcfakes import faults
@@ -100,6 +101,17 @@ def test_what_a_fault_draws_by_chance_follows_from_the_seed_of_its_schedule_alon
     one, two = Schedule(faults=(SLOW,), seed=1), Schedule(faults=(SLOW,), seed=2)
     assert jitter(one) == jitter(one, seed=7) == jitter(one, before=3)
     assert jitter(one) != jitter(two)
+
+
+def test_what_has_acted_for_the_last_time_is_not_there_any_more() -> None:
+    async def story(tmc: FakeTmc) -> None:
+        assert [fault.name for fault in tmc.faults.active] == ["drop", "no_connectack", "down"]
+        async with connect(tmc.url, proxy=None) as client:
+            await client.send(connect_frame())
+            await asyncio.sleep(1)
+        assert [fault.name for fault in tmc.faults.active] == ["drop", "down"]
+
+    injected(faults.Drop(frame="push"), faults.NoConnectack(), faults.Down(target="client-9"), then=story)
 
 
 def test_healing_ends_what_lasts_and_lets_nothing_more_begin() -> None:
