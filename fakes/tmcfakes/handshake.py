@@ -150,6 +150,25 @@ class AckScript:
     flag: int | None = None
     delay: float = 0.0
 
+    @property
+    def detail(self) -> str:
+        """What differs, as a trace tells it.
+
+        Example:
+            >>> AckScript(refuse=(15, "isp.service-unavailable"), delay=2.5).detail
+            'code=15 phrase=isp.service-unavailable delay=2.5'
+        """
+        told: dict[str, object] = {}
+        if self.refuse is not None:
+            told |= {"code": self.refuse[0], "phrase": self.refuse[1]}
+        if not self.token:
+            told["token"] = None
+        if self.flag is not None:
+            told["flag"] = self.flag
+        if self.delay:
+            told["delay"] = self.delay
+        return "silent" if self.silent else " ".join(f"{name}={value}" for name, value in told.items())
+
     def __post_init__(self) -> None:
         if not 0 <= self.delay < inf:
             raise ValueError(f"a delay must be 0 seconds or more and finite, not {self.delay!r}")

@@ -144,7 +144,7 @@ class Reception:
         if script is None:
             script = AckScript()
         else:
-            self._outbox.record(Fault(name="connectack", target=connection.name, detail=repr(script)))
+            self._outbox.record(Fault(name="connectack", target=connection.name, detail=script.detail))
         # A connection is what its latest CONNECT makes of it.
         self._connections.withdraw(connection)
         connection.version, connection.queue, connection.token = version, None, None
@@ -208,7 +208,7 @@ class Reception:
         script = AckScript()
         if self.sendack_scripts:
             script = self.sendack_scripts.popleft()
-            self._outbox.record(Fault(name="sendack", target=connection.name, detail=repr(script)))
+            self._outbox.record(Fault(name="sendack", target=connection.name, detail=script.detail))
         if said.flag > 0:
             connection.asked(said.flag)
         refusal = self._publishing.publish(

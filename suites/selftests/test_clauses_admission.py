@@ -165,7 +165,7 @@ def test_whom_the_service_is_about_to_cut_off_on_purpose_it_need_not_answer(endi
 @passes("HSK-11", times=1)
 def test_the_late_answer_to_a_connect_is_none_to_the_next(story: Story) -> None:
     story.connects(group="vip")
-    story.fault("connectack", "c1", "AckScript(delay=10)")
+    story.fault("connectack", "c1", "delay=10")
     story.wait(5)
     story.deletes_group("vip")
     story.connects_again(group="vip")

@@ -9,8 +9,25 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
+from faults_by_hand import Day
 
-from tmcfakes.faults import FAULTS, FrameFault, LastingFault, PlannedFault, Restart, Schedule, StreamFault
+from tmcfakes.faults import (
+    FAULTS,
+    Abort,
+    Close,
+    FrameFault,
+    LastingFault,
+    LateConnectack,
+    NoConnectack,
+    Ping,
+    PlannedFault,
+    RedeliveryStorm,
+    Refuse,
+    Restart,
+    Schedule,
+    StreamFault,
+)
+from tmcspec.events import Fault
 from tmcsuites.chaos.plan import Plan
 
 TEXT = (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8")
@@ -30,8 +47,9 @@ def row(kind: type[PlannedFault]) -> str:
     ]
     usual = {each.name: "" if each.default is MISSING else f" ({json.dumps(each.default)})" for each in own}
     members = ", ".join(f"`{name}`{value}" for name, value in usual.items())
-    what = (inspect.getdoc(kind) or "").partition("\n\nArgs:")[0].replace("\n", " ")
-    return f"| `{kind.name}` | {members} | {what} |"
+    what, _, about = (inspect.getdoc(kind) or "").partition("\n\nArgs:\n")
+    told = re.sub(r"^    (\w+):", r"`\1`:", about, flags=re.MULTILINE)
+    return f"| `{kind.name}` | {members} | {' '.join(f'{what} {told}'.split())} |"
 
 
 @pytest.mark.parametrize("kind", FAULTS.values(), ids=lambda kind: kind.name)
@@ -39,8 +57,23 @@ def test_every_fault_has_its_row(kind: type[PlannedFault]) -> None:
     assert row(kind) in TEXT
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [Close(), Abort(), Refuse(), LateConnectack(), NoConnectack(), Ping(), RedeliveryStorm()],
+    ids=lambda fault: fault.name,
+)
+def test_what_a_fault_is_called_in_the_trace_is_said(fault: PlannedFault) -> None:
+    others = dict(re.findall(r"^\| `(\w+)` \| `(\w+)` \|$", TEXT, re.MULTILINE))
+    day = Day()
+    day.begin(fault)
+    day.come("c3", "client-3")
+    assert {event.name for event in day.events(Fault) if isinstance(event, Fault)} == {
+        others.get(fault.name, fault.name)
+    }
+
+
 def test_there_are_no_other_rows() -> None:
-    assert len(re.findall(r"^\| `\w+` \| ", TEXT, re.MULTILINE)) == len(FAULTS)
+    assert len(re.findall(r"^\| `\w+` \| .* \| ", TEXT, re.MULTILINE)) == len(FAULTS)
 
 
 def test_the_members_that_many_have_are_described() -> None:

@@ -91,7 +91,7 @@ class Delay(FrameFault):
 @fault
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reorder(FrameFault):
-    """The frame comes behind the one that follows it on its connection."""
+    """The frame comes behind the one that follows it on its connection, or 10 seconds later."""
 
     name = "reorder"
 
