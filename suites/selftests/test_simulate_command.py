@@ -19,7 +19,7 @@ from tmcspec.client import Message, TmcClient
 from tmcspec.client.message import OK
 from tmcsuites.adapters.contract import ClientInfo, Subject
 from tmcsuites.adapters.reference import ReferenceSubject
-from tmcsuites.chaos.counterexample import CounterExample
+from tmcsuites.chaos.counterexample import CounterExample, load
 from tmcsuites.chaos.plan import Plan
 
 SMALL = ("simulate", "--no-shrink", "--hours", "0.2", "--clients", "2", "--messages", "20")
@@ -67,7 +67,8 @@ def test_the_cause_is_told_as_a_story_and_kept_in_a_file(tmp_path: Path) -> None
     assert done.status == 1
     file = tmp_path / "found" / "ACK-2.json"
     assert f"tmcspec replay {file}" in done.out
-    example = CounterExample.loads(file.read_text(encoding="utf-8"))
+    example = load(file.read_text(encoding="utf-8"))
+    assert isinstance(example, CounterExample)
     assert (example.clause, example.client) == ("ACK-2", "mutant:confirms-first")
     assert (len(example.plan.clients), len(example.plan.messages), len(example.plan.faults)) == (1, 1, 0)
     assert tmcspec("replay", str(file)).status == 1

@@ -125,7 +125,7 @@ def _moments(rng: random.Random, count: int, seconds: float) -> list[tuple[float
 
 def _moment(at: float, seconds: float) -> float:
     """A time in milliseconds that is not after the end, which may lie between two of them."""
-    return min(round(at, 3), seconds)
+    return min(round(min(at, seconds), 3), seconds)
 
 
 def _told(rng: random.Random) -> Instruction:
