@@ -26,6 +26,8 @@ from tmcspec.events import (
 )
 from tmcspec.instruction import Instruction
 from tmcspec.trace import Trace
+from tmcsuites.adapters.contract import Answer, StartOptions
+from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.chaos import world
 from tmcsuites.chaos.census import census
 from tmcsuites.chaos.draw import draw_plan
@@ -110,6 +112,25 @@ def test_a_world_ends_when_its_fleet_has_connected_often_enough(monkeypatch: pyt
     trace = play(plan, subject_of("mutant:comes-back-at-once"))
     assert census(trace).attempts == pytest.approx(500, abs=10)
     assert trace.entries[-1].time < 20
+
+
+class Unready(ReferenceSubject):
+    """What makes it does not know at first how to start it."""
+
+    tries = 0
+
+    async def start(self, options: StartOptions) -> Answer:
+        self.tries += 1
+        if self.tries == 1:
+            raise RuntimeError("no such setting")
+        return await super().start(options)
+
+
+@pytest.mark.parametrize("restarts", [(), (30.0,)], ids=["left alone", "restarted"])
+def test_what_an_application_itself_fails_with_is_raised(restarts: tuple[float, ...]) -> None:
+    plan = replace(CALM, clients=(ClientPlan(name="client-1", restarts=restarts),))
+    with pytest.raises(RuntimeError, match="no such setting"):
+        play(plan, lambda wall_clock, rng: Unready(wall_clock=wall_clock, rng=rng))
 
 
 # Determinism

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Self
@@ -81,9 +81,9 @@ class World:
         await self._stack.aclose()
 
     @property
-    def fleet(self) -> Mapping[str, object]:
-        """The clients by name."""
-        return self._fleet
+    def fleet(self) -> tuple[str, ...]:
+        """The names of the clients."""
+        return tuple(self._fleet)
 
     async def sleep_until(self, time: float) -> None:
         """Lets time pass, in seconds of the event loop; not after the fleet has connected `CONNECTION_LIMIT` times."""
@@ -202,6 +202,7 @@ class _Application:
         self._restarts.set()
 
     def check(self) -> None:
+        """Raises what it has failed with."""
         for task in (self._task, self._starting):
             if task is not None and task.done() and not task.cancelled():
                 task.result()
@@ -215,6 +216,8 @@ class _Application:
             finally:
                 starting.cancel()
                 await asyncio.gather(starting, return_exceptions=True)
+            if not starting.cancelled():
+                starting.result()
             self._record(ClientStopped(client=self._name))
             await self._subject.stop()
 
