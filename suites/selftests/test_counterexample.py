@@ -6,12 +6,15 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import click
 import pytest
 
 from tmcfakes.faults import Restart
 from tmcspec.instruction import Instruction
 from tmcsuites.chaos.counterexample import CounterExample, CounterExampleError, Drawn, load
-from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan, PlanError
+from tmcsuites.chaos.draw import draw_plan
+from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan
+from tmcsuites.simulate_command import simulate
 
 PLAN = Plan(
     seconds=60.0,
@@ -25,7 +28,6 @@ DRAWN = replace(EXAMPLE, drawn=Drawn(seed=-7, hours=0.5, clients=2, messages=20)
 
 @pytest.mark.parametrize("example", [EXAMPLE, DRAWN], ids=["by hand", "drawn"])
 def test_what_is_written_is_read_back(example: CounterExample) -> None:
-    assert CounterExample.loads(example.dumps()) == example
     assert load(example.dumps()) == example
 
 
@@ -50,6 +52,16 @@ def test_the_commands_show_it_again() -> None:
         "tmcspec simulate --seed -7 --hours 0.5 --clients 2 --messages 20 --faults random "
         "--client mutant:confirms-first",
     ]
+
+
+@pytest.mark.parametrize("hours", [24.0, 24, 1 / 7, 743.123456789, 1e-05])
+def test_the_command_draws_the_very_day_that_it_was_found_in(hours: float) -> None:
+    day = draw_plan(-7, hours=hours, clients=2, messages=20)
+    with click.Context(simulate) as context:
+        words = Drawn(seed=-7, hours=hours, clients=2, messages=20).words("reference")
+        simulate.parse_args(context, words[2:])
+    told = {name: context.params[name] for name in ("seed", "hours", "clients", "messages")}
+    assert draw_plan(told.pop("seed"), **told) == day
 
 
 def changed(**members: Any) -> str:
@@ -99,7 +111,5 @@ def without(name: str) -> str:
 )
 def test_what_is_wrong_with_a_file_is_said(text: str, complaint: str) -> None:
     with pytest.raises(CounterExampleError) as error:
-        CounterExample.loads(text)
-    assert complaint in str(error.value)
-    with pytest.raises((CounterExampleError, PlanError)):
         load(text)
+    assert complaint in str(error.value)

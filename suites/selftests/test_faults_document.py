@@ -28,6 +28,7 @@ from tmcfakes.faults import (
     StreamFault,
 )
 from tmcspec.events import Fault
+from tmcsuites.chaos.ending import CONNECTION_LIMIT, CONNECTIONS_AN_HOUR, MOST_CONNECTIONS
 from tmcsuites.chaos.plan import Plan
 
 TEXT = (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8")
@@ -91,3 +92,9 @@ def test_the_schedules_are_schedules_and_the_plans_are_plans() -> None:
 def test_the_python_runs() -> None:
     for text in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
         exec(text, {})
+
+
+def test_it_says_when_a_world_ends_early() -> None:
+    words = " ".join(TEXT.split())
+    limits = f"{CONNECTION_LIMIT:,} times, or {CONNECTIONS_AN_HOUR} times for each client and hour where that is more"
+    assert f"{limits}, and at {MOST_CONNECTIONS:,} in any case" in words

@@ -118,6 +118,18 @@ def test_a_plan_at_random_is_one_and_survives_its_file(seed: int, clients: int, 
     assert Plan.loads(plan.dumps()) == plan
 
 
+@pytest.mark.parametrize("hours", [1 / 7, 1 / 3, 2.71828, 24], ids=lambda hours: f"{hours:.2f}")
+def test_what_is_drawn_is_over_with_the_plan_however_long_that_is(hours: float) -> None:
+    for seed in range(400 if hours < 1 else SEEDS.stop):
+        plan = draw_plan(seed, hours=hours, clients=2, messages=0)  # else it is refused
+        assert all(fault.end <= plan.seconds for fault in plan.faults)
+
+
+def test_no_message_is_rounded_past_the_end() -> None:
+    plan = draw_plan(1, hours=0.0016 / 3600, clients=0, messages=700)
+    assert {message.at for message in plan.messages} == {0.0, 0.001, plan.seconds}
+
+
 def test_the_same_arguments_give_the_same_plan() -> None:
     assert draw_plan(7, hours=24, clients=4, messages=100) == draw_plan(7, hours=24, clients=4, messages=100)
 

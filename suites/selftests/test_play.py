@@ -26,9 +26,12 @@ from tmcspec.events import (
 )
 from tmcspec.instruction import Instruction
 from tmcspec.trace import Trace
-from tmcsuites.chaos import world
+from tmcsuites.adapters.contract import Answer, StartOptions
+from tmcsuites.adapters.reference import ReferenceSubject
+from tmcsuites.chaos import ending
 from tmcsuites.chaos.census import census
 from tmcsuites.chaos.draw import draw_plan
+from tmcsuites.chaos.ending import connection_limit, early_end
 from tmcsuites.chaos.fleet import FleetError, subject_of
 from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan, UserPlan
 from tmcsuites.chaos.play import play
@@ -104,12 +107,74 @@ def test_a_lost_confirm_makes_a_message_come_twice() -> None:
     assert (counts.settled, counts.handed, counts.duplicated) == (3, 4, 1)
 
 
-def test_a_world_ends_when_its_fleet_has_connected_often_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world, "CONNECTION_LIMIT", 500)
-    plan = replace(CALM, seconds=600, faults=(faults.Down(at=10, duration=500),))
-    trace = play(plan, subject_of("mutant:comes-back-at-once"))
+# Ends
+
+
+HASTY = replace(CALM, seconds=600, faults=(faults.Down(at=10, duration=500),))
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ending, "CONNECTION_LIMIT", 500)
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_world_ends_when_its_fleet_has_connected_often_enough() -> None:
+    trace = play(HASTY, subject_of("mutant:comes-back-at-once"))
     assert census(trace).attempts == pytest.approx(500, abs=10)
     assert trace.entries[-1].time < 20
+    found = early_end(HASTY, trace)
+    assert found is not None
+    assert found.seconds == trace.entries[-1].time
+    assert found.connections == census(trace).attempts + census(trace).connections
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_when_a_world_ended_is_its_own_time_wherever_the_clock_of_the_service_jumped() -> None:
+    found = early_end(HASTY, play(HASTY, subject_of("mutant:comes-back-at-once")))
+    jumping = replace(HASTY, faults=(*HASTY.faults, faults.ClockJump(at=1, seconds=3600)))
+    assert found is not None
+    assert early_end(jumping, play(jumping, subject_of("mutant:comes-back-at-once"))) == found
+
+
+def test_a_world_that_came_to_its_end_did_not_end_early() -> None:
+    assert early_end(CALM, play(CALM, REFERENCE)) is None
+
+
+def test_a_large_fleet_may_connect_more_often_before_it_is_enough() -> None:
+    day = draw_plan(0, hours=24, clients=4, messages=0)
+    assert connection_limit(day) == 20_000
+    assert connection_limit(draw_plan(0, hours=24, clients=20, messages=0)) == 98_000
+    assert connection_limit(draw_plan(0, hours=744, clients=100, messages=0)) == 250_000
+
+
+def test_a_careful_client_that_nobody_answers_all_the_time_does_not_end_a_world() -> None:
+    hour = replace(
+        CALM, clients=CALM.clients[:1], messages=(), seconds=3600, faults=(faults.Down(at=0, duration=3600),)
+    )
+    assert census(play(hour, REFERENCE)).attempts < ending.CONNECTIONS_AN_HOUR
+
+
+# Applications
+
+
+class Unready(ReferenceSubject):
+    """What makes it does not know at first how to start it."""
+
+    tries = 0
+
+    async def start(self, options: StartOptions) -> Answer:
+        self.tries += 1
+        if self.tries == 1:
+            raise RuntimeError("no such setting")
+        return await super().start(options)
+
+
+@pytest.mark.parametrize("restarts", [(), (30.0,)], ids=["left alone", "restarted"])
+def test_what_an_application_itself_fails_with_is_raised(restarts: tuple[float, ...]) -> None:
+    plan = replace(CALM, clients=(ClientPlan(name="client-1", restarts=restarts),))
+    with pytest.raises(RuntimeError, match="no such setting"):
+        play(plan, lambda wall_clock, rng: Unready(wall_clock=wall_clock, rng=rng))
 
 
 # Determinism

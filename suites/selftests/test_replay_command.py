@@ -11,7 +11,7 @@ from harness import tmcspec
 
 from tmcspec import trace_file
 from tmcspec.instruction import Instruction
-from tmcsuites.chaos import files
+from tmcsuites import files
 from tmcsuites.chaos.counterexample import CounterExample, Drawn
 from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from harness import tmcspec
@@ -17,9 +17,10 @@ from harness import tmcspec
 from tmcspec import trace_file
 from tmcspec.client import Message, TmcClient
 from tmcspec.client.message import OK
-from tmcsuites.adapters.contract import ClientInfo, Subject
+from tmcsuites.adapters.contract import ClientInfo, Subject, Unavailable
 from tmcsuites.adapters.reference import ReferenceSubject
-from tmcsuites.chaos.counterexample import CounterExample
+from tmcsuites.chaos import ending
+from tmcsuites.chaos.counterexample import CounterExample, load
 from tmcsuites.chaos.plan import Plan
 
 SMALL = ("simulate", "--no-shrink", "--hours", "0.2", "--clients", "2", "--messages", "20")
@@ -51,6 +52,7 @@ def test_for_machines_it_says_so_in_json() -> None:
     assert told["messages"]["produced"] == told["messages"]["settled"] == 20
     (first,) = (clause for clause in told["clauses"] if clause["id"] == "ACK-1")
     assert (first["result"], first["exercised"], first["violations"]) == ("pass", 20, 0)
+    assert (told["ended"], told["counterexample"]) == (None, None)
 
 
 def test_a_client_that_breaks_a_must_is_shown_and_the_exit_status_says_so() -> None:
@@ -67,10 +69,38 @@ def test_the_cause_is_told_as_a_story_and_kept_in_a_file(tmp_path: Path) -> None
     assert done.status == 1
     file = tmp_path / "found" / "ACK-2.json"
     assert f"tmcspec replay {file}" in done.out
-    example = CounterExample.loads(file.read_text(encoding="utf-8"))
+    example = load(file.read_text(encoding="utf-8"))
+    assert isinstance(example, CounterExample)
     assert (example.clause, example.client) == ("ACK-2", "mutant:confirms-first")
     assert (len(example.plan.clients), len(example.plan.messages), len(example.plan.faults)) == (1, 1, 0)
     assert tmcspec("replay", str(file)).status == 1
+
+
+def test_machines_are_told_the_cause_too(tmp_path: Path) -> None:
+    done = tmcspec(
+        *SMALL[:1], *SMALL[2:], "--client", "mutant:confirms-first", "--counter-examples", str(tmp_path), "--json"
+    )
+    assert done.status == 1
+    cause = json.loads(done.out)["counterexample"]
+    assert (cause["clause"], cause["file"], cause["exhausted"]) == ("ACK-2", str(tmp_path / "ACK-2.json"), False)
+    assert cause["tried"] > 1
+    assert "What happened:" in cause["story"]
+
+
+def test_a_world_that_ended_early_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ending, "CONNECTION_LIMIT", 500)
+    monkeypatch.chdir(tmp_path)
+    Path("down.json").write_text('[{"fault": "down", "at": 400, "duration": 300}]')
+    hasty = ("--client", "mutant:comes-back-at-once")
+    done = tmcspec(*SMALL, "--faults", "down.json", "--plan", "plan.json", *hasty)
+    assert done.status == 0  # what it does is against a SHOULD
+    assert done.out.splitlines()[1].startswith("ended after 0.1 h: the fleet connected 50")
+    ended = json.loads(tmcspec(*SMALL, "--faults", "down.json", "--json", *hasty).out)["ended"]
+    assert 400 < ended["seconds"] < 410
+    assert ended["connections"] >= 500
+    replayed = tmcspec("replay", "plan.json", *hasty)
+    assert "The world ended after 0.1 h: the fleet connected 50" in replayed.out.splitlines()[-2]
+    assert json.loads(tmcspec("replay", "plan.json", "--json", *hasty).out)["ended"] == ended
 
 
 # Clients in this process
@@ -101,6 +131,47 @@ class Plain(ReferenceSubject):
 
 def stillborn(*, wall_clock: Callable[[], float], rng: random.Random) -> Subject:
     raise LookupError("no credentials")
+
+
+class Moody(ReferenceSubject):
+    """Confirms first, as long as it is in the mood."""
+
+    moods: ClassVar[list[Callable[[], type[TmcClient]]]] = []
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(client_type=self.moods.pop(0)() if self.moods else TmcClient, **more)
+
+
+def moody(monkeypatch: pytest.MonkeyPatch, *moods: Callable[[], type[TmcClient]]) -> tuple[str, ...]:
+    """A day with a client that is another one from play to play; before the first it is asked what it can."""
+    monkeypatch.setattr(Moody, "moods", [lambda: TmcClient, *moods])
+    return (*SMALL[:1], *SMALL[2:], "--clients", "1", "--client", f"python:{__name__}:Moody")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_client_that_errs_once_and_not_again_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
+) -> None:
+    words = () if form == "text" else ("--json",)
+    done = tmcspec(*moody(monkeypatch, lambda: Hasty), "--counter-examples", str(tmp_path / "none"), *words)
+    assert done.status == 1, done.err
+    lines = done.err.splitlines()
+    assert lines[0] == "ACK-2 was broken once and not again: the client is not deterministic. At first:"
+    assert lines[1].startswith("ACK-2 MUST: ")
+    assert "was confirmed" in lines[3]
+    assert not (tmp_path / "none").exists()
+    if form == "json":
+        assert json.loads(done.out)["counterexample"] is None
+
+
+def test_a_client_that_dies_while_the_cause_is_looked_for_ends_with_6(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> type[TmcClient]:
+        raise Unavailable("it is gone")
+
+    done = tmcspec(*moody(monkeypatch, lambda: Hasty, gone))
+    assert done.status == 6
+    assert "ACK-2 MUST: " in done.out
+    assert f"The client could not be measured: {__name__}:Moody: Unavailable: it is gone" in done.err
 
 
 def test_any_client_in_this_process_lives_through_a_day_and_its_story_says_how_to_show_it_again(tmp_path: Path) -> None:
@@ -155,6 +226,12 @@ def test_every_event_can_be_seen_on_a_line() -> None:
     assert not any("from client: Connect" in line for line in lines)
     assert float(produced.split()[0]) > 0
     assert any("from client: Connect" in line for line in tmcspec(*SMALL, "--log", "--log").out.splitlines())
+
+
+def test_machines_find_the_events_beside_the_json() -> None:
+    done = tmcspec(*SMALL, "--messages", "1", "--log", "--json")
+    assert json.loads(done.out)["messages"]["produced"] == 1
+    assert any(" s  produced message " in line for line in done.err.splitlines())
 
 
 def test_a_schedule_from_a_file_is_what_goes_wrong(tmp_path: Path) -> None:

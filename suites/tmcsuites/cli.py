@@ -16,8 +16,8 @@ from tmcspec import __version__
 
 MODULES = {
     "adapter": "tmcsuites.adapter_command",
-    "check": "tmcsuites.trace_commands",
-    "clauses": "tmcsuites.trace_commands",
+    "check": "tmcsuites.check_command",
+    "clauses": "tmcsuites.clauses_command",
     "frame": "tmcsuites.frame_command",
     "replay": "tmcsuites.replay_command",
     "run": "tmcsuites.run_command",

@@ -15,12 +15,14 @@ import click
 from tmcspec.clauses import CLAUSES, Judgement, Level, judge_trace
 from tmcspec.frame_values import show
 from tmcsuites.chaos.counterexample import CounterExample, CounterExampleError, load
-from tmcsuites.chaos.files import read, save_trace
+from tmcsuites.chaos.ending import EarlyEnd, early_end
 from tmcsuites.chaos.fleet import REFERENCE, FleetError, clauses_for, is_code, subject_of
 from tmcsuites.chaos.plan import Plan, PlanError
 from tmcsuites.chaos.play import play
 from tmcsuites.chaos.story import story
 from tmcsuites.complaints import not_measured
+from tmcsuites.files import read, save_trace
+from tmcsuites.report.rows import finding_row
 from tmcsuites.report.words import visible
 from tmcsuites.verdict import ExitStatus
 
@@ -60,11 +62,13 @@ def replay(file: Path, client: str | None, trace_path: Path | None, as_json: boo
     if trace_path:
         save_trace(trace, trace_path)
     broken = any(example or each.clause.level is Level.MUST for each in judgements)
+    early = early_end(plan, trace)
     lines = story(plan, trace, judgements, again=_again(example, file, client))
     if as_json:
-        click.echo(json.dumps(_report(example, who, plan, judgements, lines, broken=broken), indent=1))
+        click.echo(json.dumps(_report(example, who, plan, judgements, lines, early, broken=broken), indent=1))
     else:
-        click.echo("\n".join([*lines, "", _verdict(example, who, broken=broken)]))
+        ended = [f"The world {early}."] if early else []
+        click.echo("\n".join([*lines, "", *ended, _verdict(example, who, broken=broken)]))
     sys.exit(ExitStatus.FAILURE if broken else ExitStatus.OK)
 
 
@@ -87,6 +91,7 @@ def _report(
     plan: Plan,
     judgements: Sequence[Judgement],
     lines: Sequence[str],
+    early: EarlyEnd | None,
     *,
     broken: bool,
 ) -> dict[str, Any]:
@@ -94,10 +99,9 @@ def _report(
         "clause": example.clause if example else None,
         "client": who,
         "broken": broken,
+        "ended": early.to_json() if early else None,
         "violations": [
-            {"clause": each.clause.id, "message": finding.message, "seq": [entry.seq for entry in finding.evidence]}
-            for each in judgements
-            for finding in each.violations
+            {"clause": each.clause.id} | finding_row(finding) for each in judgements for finding in each.violations
         ],
         "plan": plan.to_json(),
         "story": list(lines),

@@ -16,19 +16,21 @@ from rich.console import Console
 from rich.text import Text
 
 from tmcfakes.faults import FaultError, Schedule
-from tmcspec.clauses import CLAUSES, Binds, Judgement, judge_trace
+from tmcspec.clauses import CLAUSES, Judgement, judge_trace
 from tmcspec.events import FrameIn, FrameOut, WsIn, WsOut
 from tmcspec.trace import Entry, Trace
-from tmcsuites.chaos.census import Census, census
+from tmcsuites.chaos.census import census
 from tmcsuites.chaos.counterexample import Drawn
 from tmcsuites.chaos.draw import draw_plan
-from tmcsuites.chaos.files import read, save_trace
+from tmcsuites.chaos.ending import early_end
 from tmcsuites.chaos.fleet import FleetError, clauses_for, subject_of
 from tmcsuites.chaos.plan import CLIENT_LIMIT, MESSAGE_LIMIT, SECONDS_LIMIT, Plan, PlanError
 from tmcsuites.chaos.play import play
-from tmcsuites.chaos.reduce import reduce, worst
-from tmcsuites.complaints import not_measured
-from tmcsuites.report.words import counted, describe_event, describe_finding, line, visible
+from tmcsuites.chaos.reduce import Cause, reduce, worst
+from tmcsuites.complaints import complain, not_measured
+from tmcsuites.files import read, save_trace, write
+from tmcsuites.report.rows import clause_row
+from tmcsuites.report.words import counted, describe_event, describe_judgement, line, visible
 from tmcsuites.verdict import ExitStatus
 
 
@@ -50,7 +52,11 @@ from tmcsuites.verdict import ExitStatus
 )
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Writes down what was to happen.")
 @click.option("--trace", "trace_path", type=click.Path(path_type=Path), help="Writes down what happened.")
-@click.option("--log", count=True, help="Prints a line for each event but frames; twice, for those, too.")
+@click.option(
+    "--log",
+    count=True,
+    help="Prints a line for each event but frames; twice, for those, too. With --json, on standard error.",
+)
 @click.option(
     "--counter-examples",
     "folder",
@@ -60,7 +66,7 @@ from tmcsuites.verdict import ExitStatus
     help="Where the smallest plan that breaks a MUST goes.",
 )
 @click.option("--shrink/--no-shrink", "shrinking", default=True, help="Whether to look for it; that takes minutes.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="For machines, when all is done; with the story.")
 def simulate(
     seed: int,
     hours: float,
@@ -93,51 +99,58 @@ def simulate(
     except (PlanError, FaultError, FleetError) as error:
         raise click.UsageError(str(error)) from None
     if plan_file:
-        _write(plan_file, plan.dumps())
+        write(plan_file, plan.dumps())
     logging.getLogger("tmcspec").addHandler(logging.NullHandler())  # what clients log is in the trace
     began = time.perf_counter()
     console = Console(highlight=False)
-    listeners = [_logger(console, frames=log > 1)] if log else []
+    # What machines read on standard output is one JSON text.
+    listeners = [_logger(Console(highlight=False, stderr=as_json), frames=log > 1)] if log else []
     with not_measured():
         clauses = clauses_for(subject)
         trace = play(plan, subject, listeners=listeners)
     judgements = judge_trace(trace, clauses)
     if trace_path:
         save_trace(trace, trace_path)
-    counts = census(trace)
-    if as_json:
-        click.echo(json.dumps(_report(plan, counts, judgements, trace)))
-    else:
-        _tell(console, plan, counts, judgements, trace, took=time.perf_counter() - began)
+    if not as_json:
+        _tell(console, plan, judgements, trace, took=time.perf_counter() - began)
     broken = worst(judgements)
-    if broken and shrinking and not as_json:
+    cause = None
+    if broken and shrinking:
         drawn = Drawn(seed=seed, hours=hours, clients=clients, messages=messages) if faults == "random" else None
-        _explain(console, plan, broken.clause.id, client, folder=folder, drawn=drawn)
+        cause = _cause(plan, broken, client, folder=folder, drawn=drawn)
+    if as_json:
+        click.echo(json.dumps(_report(plan, judgements, trace, cause)))
+    elif cause:
+        _explain(console, cause)
     sys.exit(ExitStatus.FAILURE if broken else ExitStatus.OK)
 
 
-def _explain(console: Console, plan: Plan, clause: str, client: str, *, folder: Path, drawn: Drawn | None) -> None:
-    """Makes the day smaller until only the cause is left, and tells that as a story."""
-    with Console(stderr=True).status("looking for the smallest plan that does this") as status:
+def _cause(plan: Plan, broken: Judgement, client: str, *, folder: Path, drawn: Drawn | None) -> Cause | None:
+    """Makes the day smaller until only the cause is left. None when the same day is a good one now, which is said."""
+    with not_measured(), Console(stderr=True).status("looking for the smallest plan that does this") as status:
 
         def progress(smaller: Plan) -> None:
             parts = (counted(len(smaller.faults), "fault"), counted(len(smaller.messages), "message"))
             status.update(f"looking for the smallest plan that does this: {', '.join(parts)} so far")
 
+        clause = broken.clause.id
         try:
-            cause = reduce(plan, clause, client, folder=folder, drawn=drawn, progress=progress)
+            return reduce(plan, clause, client, folder=folder, drawn=drawn, progress=progress)
         except OSError as error:
             raise click.UsageError(f"--counter-examples {folder}: {error.strerror}") from None
+        except ValueError as error:
+            if type(error) is not ValueError:  # what has a name of its own is about something else
+                raise
+            complain(f"{clause} was broken once and not again: the client is not deterministic. At first:")
+            complain("\n".join(each.plain for each in describe_judgement(broken)))
+            return None
+
+
+def _explain(console: Console, cause: Cause) -> None:
+    """Tells the cause as a story."""
     cut = ", and no more were allowed" if cause.exhausted else ""
     told = ["", f"The smallest plan found, of {cause.tried} tried{cut}: {cause.file}", *cause.story]
     console.print(Text("\n".join(visible(each) for each in told)), soft_wrap=True)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"{path}: {error.strerror}") from None
 
 
 class _logger:
@@ -152,37 +165,40 @@ class _logger:
             self._console.print(line(f"{entry.time:12.3f} s  {describe_event(entry)}"), soft_wrap=True)
 
 
-def _report(plan: Plan, counts: Census, judgements: Sequence[Judgement], trace: Trace) -> dict[str, Any]:
+def _report(plan: Plan, judgements: Sequence[Judgement], trace: Trace, cause: Cause | None) -> dict[str, Any]:
+    early = early_end(plan, trace)
     return {
         "seed": plan.seed,
         "seconds": plan.seconds,
+        "ended": early.to_json() if early else None,
         "clients": len(plan.clients),
         "planned_faults": len(plan.faults),
         "entries": len(trace.entries),
-        "messages": counts.to_json(),
-        "clauses": [
-            {
-                "id": each.clause.id,
-                "level": each.clause.level.value,
-                "binds": each.clause.binds.value,
-                "result": each.result,
-                "exercised": each.exercised,
-                "violations": len(each.violations),
-            }
-            for each in judgements
-        ],
+        "messages": census(trace).to_json(),
+        "clauses": [clause_row(each) | {"violations": len(each.violations)} for each in judgements],
+        "counterexample": cause
+        and {
+            "clause": cause.example.clause,
+            "file": str(cause.file),
+            "tried": cause.tried,
+            "exhausted": cause.exhausted,
+            "story": list(cause.story),
+        },
     }
 
 
-def _tell(
-    console: Console, plan: Plan, counts: Census, judgements: Sequence[Judgement], trace: Trace, *, took: float
-) -> None:
+def _tell(console: Console, plan: Plan, judgements: Sequence[Judgement], trace: Trace, *, took: float) -> None:
+    counts = census(trace)
     groups = counted(len({each.group for each in plan.clients}) or 1, "group")
     lines = [
         line(
             f"seed {plan.seed}: {plan.seconds / 3600:g} h, {counted(len(plan.clients), 'client')} in {groups}, "
             f"{counted(counts.produced, 'message')}, {counted(len(plan.faults), 'fault')}"
-        ),
+        )
+    ]
+    if early := early_end(plan, trace):
+        lines.append(line((str(early), "yellow"), "; what was to come later did not happen, nor did the quiet"))
+    lines += [
         line(
             f"messages: {counts.settled} settled, {counts.expired} expired, {counts.left} left; handed out "
             f"{counts.handed} times, {counts.recovered} recovered, {counts.duplicated} handled more than once"
@@ -192,28 +208,14 @@ def _tell(
     if counts.faults:
         acted = ", ".join(f"{name} {count}" for name, count in counts.faults.items())
         lines.append(line(f"faults: {acted}"))
-    lines += _broken(judgements)
+    broken = [each for each in judgements if each.violations]
+    for each in broken:
+        lines += [line(), *describe_judgement(each)]
     exercised = sum(bool(each.exercised) for each in judgements)
-    broken = sum(bool(each.violations) for each in judgements)
     lines.append(
         line(
-            f"{exercised} of {len(CLAUSES)} clauses exercised, {broken} broken; "
+            f"{exercised} of {len(CLAUSES)} clauses exercised, {len(broken)} broken; "
             f"{counted(len(trace.entries), 'event')} in {took:.1f} s"
         )
     )
     console.print(Text("\n").join(lines), soft_wrap=True)
-
-
-def _broken(judgements: Sequence[Judgement]) -> list[Text]:
-    lines = []
-    for each in judgements:
-        if not each.violations:
-            continue
-        clause = each.clause
-        whose = "" if clause.binds is Binds.CLIENT else " (the service)"
-        lines += [line(), line((clause.id, "bold"), f" {clause.level.value.upper()}{whose}: {clause.statement}")]
-        for finding in each.violations[:3]:
-            lines += describe_finding(finding)
-        if len(each.violations) > 3:
-            lines.append(line(f"     and {len(each.violations) - 3} more"))
-    return lines

@@ -1,7 +1,8 @@
 """Plays a plan in a simulated world.
 
 Clients are started and restarted, messages produced and faults injected at their times. When the time of the plan is
-over all faults are, and the world goes on quietly; then the trace is frozen, and the clients are stopped.
+over all faults are, and the world goes on quietly; then the trace is frozen, and the clients are stopped. A world may
+end earlier, see `tmcsuites.chaos.ending`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TypeAlias
 
 from tmcfakes.simulation import simulate
 from tmcspec.trace import Entry, Trace
+from tmcsuites.chaos.ending import connection_limit
 from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan
 from tmcsuites.chaos.world import World
 from tmcsuites.worlds import SubjectFactory
@@ -32,7 +34,10 @@ def play(plan: Plan, subject: SubjectFactory, *, listeners: Iterable[Callable[[E
     """
 
     async def playing() -> Trace:
-        async with World(subject, groups=plan.groups, seed=plan.seed, listeners=listeners) as world:
+        connections = connection_limit(plan)
+        async with World(
+            subject, groups=plan.groups, seed=plan.seed, listeners=listeners, connections=connections
+        ) as world:
             world.admit(plan.users)
             world.inject(plan.schedule)
             for time, happen in _events(plan):

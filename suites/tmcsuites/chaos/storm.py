@@ -28,9 +28,15 @@ def draw_faults(rng: random.Random, clients: Sequence[str], seconds: float) -> t
         target = rng.choice([EVERYBODY, *clients]) if not kind.for_all else EVERYBODY
         members: dict[str, Any] = {"at": at, "target": target} | MEMBERS[kind](rng)
         if issubclass(kind, LastingFault):
-            members["duration"] = round(min(between(rng, SHORTEST, LONGEST), seconds - at), 3) or 0.001
+            members["duration"] = _duration(between(rng, SHORTEST, LONGEST), at, seconds)
         found.append(kind(**members))
     return tuple(found)
+
+
+def _duration(drawn: float, at: float, seconds: float) -> float:
+    """A duration in whole milliseconds that ends with the run: the nearest, unless that goes past its end."""
+    nearest = round(min(drawn, seconds - at), 3)
+    return nearest if at + nearest <= seconds else round(nearest - 0.001, 3)
 
 
 def draw_times(rng: random.Random, gap: float, seconds: float) -> list[float]:

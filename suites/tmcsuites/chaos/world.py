@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Self
@@ -22,6 +22,7 @@ from tmcspec.events import Attempted, ClientError, ClientStarted, ClientStarting
 from tmcspec.routing import DEFAULT_GROUP
 from tmcspec.trace import Entry, Trace
 from tmcsuites.adapters.contract import ClientEvent, StartOptions, Subject
+from tmcsuites.chaos.ending import CONNECTION_LIMIT
 from tmcsuites.chaos.plan import MessagePlan, UserPlan
 from tmcsuites.reported import reported
 from tmcsuites.stage import APP_KEY, APP_SECRET
@@ -36,10 +37,6 @@ LONGEST_SLEEP = 3_600.0
 #: Entries of a trace: a day of storms redelivers much.
 TRACE_LIMIT = 5_000_000
 
-#: Connections, those in vain included, after which a world has seen enough: a client that tries a thousand times a
-#: second does so all day.
-CONNECTION_LIMIT = 20_000
-
 
 class World:
     """A world in the running simulated event loop, while it is entered with `async with`.
@@ -49,6 +46,7 @@ class World:
         groups: those of the app, beside `default`.
         seed: of everything that is drawn by chance.
         listeners: told of each entry of the trace when it happens.
+        connections: how often the fleet may connect until no more time passes.
     """
 
     def __init__(
@@ -58,6 +56,7 @@ class World:
         groups: Iterable[str] = (),
         seed: int = 0,
         listeners: Iterable[Callable[[Entry], None]] = (),
+        connections: int = CONNECTION_LIMIT,
     ) -> None:
         loop = asyncio.get_running_loop()
         app = App(key=APP_KEY, secret=APP_SECRET, groups=frozenset(groups) | {DEFAULT_GROUP})
@@ -69,7 +68,7 @@ class World:
         self._seed = seed
         self._fleet: dict[str, _Application] = {}
         self._stack = AsyncExitStack()
-        self._connections = 0
+        self._connections_left = connections
         self._exhausted = loop.create_future()
         self.fake.recorder.watchers.append(self._count)
 
@@ -81,12 +80,12 @@ class World:
         await self._stack.aclose()
 
     @property
-    def fleet(self) -> Mapping[str, object]:
-        """The clients by name."""
-        return self._fleet
+    def fleet(self) -> tuple[str, ...]:
+        """The names of the clients."""
+        return tuple(self._fleet)
 
     async def sleep_until(self, time: float) -> None:
-        """Lets time pass, in seconds of the event loop; not after the fleet has connected `CONNECTION_LIMIT` times."""
+        """Lets time pass, in seconds of the event loop; not when the world is exhausted."""
         loop = asyncio.get_running_loop()
         # In pieces: a loop in which nothing happens for a day is taken for one that has stopped.
         while not self._exhausted.done() and (left := time - loop.time()) > 0:
@@ -99,8 +98,8 @@ class World:
 
     def _count(self, entry: Entry) -> None:
         if isinstance(entry.event, Opened | Attempted):
-            self._connections += 1
-            if self._connections == CONNECTION_LIMIT:
+            self._connections_left -= 1
+            if self._connections_left == 0:
                 self._exhausted.set_result(None)
 
     async def add_client(self, name: str, *, group: str = DEFAULT_GROUP) -> None:
@@ -202,6 +201,7 @@ class _Application:
         self._restarts.set()
 
     def check(self) -> None:
+        """Raises what it has failed with."""
         for task in (self._task, self._starting):
             if task is not None and task.done() and not task.cancelled():
                 task.result()
@@ -215,6 +215,8 @@ class _Application:
             finally:
                 starting.cancel()
                 await asyncio.gather(starting, return_exceptions=True)
+            if not starting.cancelled():
+                starting.result()
             self._record(ClientStopped(client=self._name))
             await self._subject.stop()
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from tmcspec.clauses import AREAS, Binds, Level
 from tmcsuites.progress import CaseFinished, CaseStarted, ClauseResult, RunEvent, RunFinished, RunStarted
 from tmcsuites.report.results import log_name, trace_name
-from tmcsuites.report.words import counted, describe_finding, line
+from tmcsuites.report.words import counted, describe_judgement, line
 from tmcsuites.verdict import CaseResult, ExitStatus, Verdict
 
 STYLES: dict[Verdict, str] = {
@@ -112,13 +112,7 @@ class ConsoleReport:
         if not guilty or result.verdict not in (Verdict.FAIL, Verdict.NON_STRICT, Verdict.INFO):
             lines.append(line(f"   {result.message}"))
         for judgement in guilty:
-            clause = judgement.clause
-            lines.append(line("   ", (clause.id, "bold"), f" {clause.level.value.upper()}: {clause.statement}"))
-            lines.append(line("   ", (f"source: {clause.source}", "dim")))
-            for finding in judgement.violations[:3]:
-                lines += describe_finding(finding)
-            if len(judgement.violations) > 3:
-                lines.append(line(f"     and {len(judgement.violations) - 3} more"))
+            lines += describe_judgement(judgement, indent="   ")
         if besides := [each.clause.id for each in result.judgements if each.violations and each not in guilty]:
             lines.append(line(f"   broken, too, and not what this case is about: {', '.join(besides)}"))
         if result.log.strip():

@@ -10,6 +10,7 @@ from typing import Any
 from tmcspec import __version__, trace_file
 from tmcsuites.fingerprint import failures
 from tmcsuites.progress import CaseFinished, RunEvent, RunFinished, RunStarted
+from tmcsuites.report.rows import clause_row
 from tmcsuites.verdict import CaseResult, Verdict
 
 SCHEMA = 1
@@ -67,17 +68,7 @@ class ResultsReport:
             "started": self._started.started.isoformat(timespec="seconds"),
             "duration_s": round(run.duration, 3),
             "cases": [_case(result) for result in run.results],
-            "clauses": [
-                {
-                    "id": each.clause.id,
-                    "level": each.clause.level.value,
-                    "binds": each.clause.binds.value,
-                    "result": each.result,
-                    "exercised": each.exercised,
-                    "violations": each.violations,
-                }
-                for each in run.clauses
-            ],
+            "clauses": [clause_row(each) | {"violations": each.violations} for each in run.clauses],
             "stale_known_failing": [str(each.entry) for each in run.complaints],
             "known_failing_complaints": [str(each) for each in run.complaints],
             "faults": list(run.faults),

@@ -6,13 +6,16 @@ from dataclasses import fields
 
 from rich.text import Text
 
-from tmcspec.clauses import Finding
+from tmcspec.clauses import Binds, Finding, Judgement
 from tmcspec.events import FrameIn, FrameOut
 from tmcspec.messages import MessageError, from_client, from_service
 from tmcspec.trace import Entry
 
 #: Characters of an event that are shown.
 EVENT_WIDTH = 160
+
+#: Findings of one clause that are shown, where there is more to be seen than that.
+FINDINGS_LIMIT = 3
 
 
 def visible(text: str) -> str:
@@ -38,6 +41,28 @@ def counted(number: int, what: str) -> str:
         ('1 case', '4800 messages')
     """
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def describe_judgement(judgement: Judgement, *, most: int | None = FINDINGS_LIMIT, indent: str = "") -> list[Text]:
+    """What was broken: the clause, where it is from, and what happened instead.
+
+    Args:
+        judgement: one with violations.
+        most: how many of them are told; None for all.
+        indent: before the clause, and where it is from.
+    """
+    clause = judgement.clause
+    whose = "" if clause.binds is Binds.CLIENT else " (the service)"
+    lines = [
+        line(indent, (clause.id, "bold"), f" {clause.level.value.upper()}{whose}: {clause.statement}"),
+        line(indent, (f"source: {clause.source}", "dim")),
+    ]
+    told = judgement.violations[:most]
+    for finding in told:
+        lines += describe_finding(finding)
+    if len(told) < len(judgement.violations):
+        lines.append(line(f"     and {len(judgement.violations) - len(told)} more"))
+    return lines
 
 
 def describe_finding(finding: Finding) -> list[Text]:

@@ -1,5 +1,5 @@
-"""Files that users name: schedules, plans and counter-examples, which come from anybody and are read up to a limit, and
-the trace of a play.
+"""Files that users name to commands: schedules, plans and counter-examples, which come from anybody and are read up to
+a limit, and what is written of a play.
 """
 
 from __future__ import annotations
@@ -28,6 +28,14 @@ def read(path: Path) -> str:
     if len(data) > FILE_LIMIT:
         raise click.UsageError(f"{path}: larger than {FILE_LIMIT // 2**20} MiB")
     return text
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a text. Raises UsageError: it cannot be written there."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror}") from None
 
 
 def save_trace(trace: Trace, path: Path) -> None:

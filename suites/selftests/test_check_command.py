@@ -1,4 +1,4 @@
-"""`tmcspec clauses` and `tmcspec check`: the specification as a list, and traces judged by it."""
+"""`tmcspec check`: traces judged by the specification."""
 
 from __future__ import annotations
 
@@ -12,38 +12,12 @@ from harness import CONNECTS, GARBLING, results, tmcspec
 
 from tmcspec.clauses import CLAUSES, Finding, judge_trace
 from tmcspec.clauses.history import History
-from tmcsuites import trace_commands
+from tmcsuites import check_command
 
 
 @pytest.fixture(autouse=True)
 def _in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def test_the_specification_is_a_list() -> None:
-    ended = tmcspec("clauses", "--json")
-    assert ended.status == 0
-    rows = json.loads(ended.out)
-    assert [row["id"] for row in rows] == list(CLAUSES)
-    for row in rows:
-        clause = CLAUSES[row["id"]]
-        assert row == {
-            "id": clause.id,
-            "level": clause.level.value,
-            "binds": clause.binds.value,
-            "statement": clause.statement,
-            "source": clause.source,
-            "rationale": clause.rationale,
-        }
-        assert all(row.values())
-
-
-def test_the_list_can_be_of_one_area_and_for_people() -> None:
-    assert {row["id"][:3] for row in json.loads(tmcspec("clauses", "--json", "--area", "LID").out)} == {"LID"}
-    ended = tmcspec("clauses", "--area", "LID")
-    assert ended.status == 0
-    assert "LID-1" in ended.out
-    assert "HSK-1" not in ended.out
 
 
 def trace_of(*words: str) -> str:
@@ -89,7 +63,7 @@ def test_a_trace_with_a_broken_should_is_judged_with_0(monkeypatch: pytest.Monke
         yield Finding(held=False, evidence=(history.trace.entries[0],), message="[/]\x1b[2J \ud800")
 
     clause = replace(CLAUSES["HSK-4"], judge=judge)
-    monkeypatch.setattr(trace_commands, "judge_trace", lambda trace: judge_trace(trace, [clause]))
+    monkeypatch.setattr(check_command, "judge_trace", lambda trace: judge_trace(trace, [clause]))
     ended = tmcspec("check", path)
     assert ended.status == 0
     assert r"     [/]\x1b[2J \ud800" in ended.out
