@@ -256,12 +256,19 @@ def test_a_fault_that_needs_more_than_it_has_by_default_keeps_as_little_as_possi
     assert shrink(plan, fails).plan == replace(SMALLEST, faults=(Latency(duration=1.0, delay=0.0),))
 
 
-def test_what_must_be_less_than_a_second_is_said_in_tenths() -> None:
+@pytest.mark.parametrize(
+    ("at", "least", "too_much"),
+    # 100 * 0.07 is a little more than 7, and 100 * 0.29 a little less than 29, as doubles have it.
+    [(0.875, 0.3, 1), (0.08, 0.03, 0.1), (0.07, 0.03, 0.1), (0.14, 0.13, 0.2), (0.29, 0.28, 0.3), (0.1234, 0.12, 0.13)],
+)
+def test_what_must_be_less_than_a_second_is_said_with_as_few_digits_as_will_do(
+    at: float, least: float, too_much: float
+) -> None:
     def fails(plan: Plan) -> bool:
-        return any(0.3 <= each.at < 1 for each in plan.messages)
+        return any(least <= each.at < too_much for each in plan.messages)
 
-    plan = Plan(seconds=60.0, messages=(message(0.875, id=7),))
-    assert shrink(plan, fails).plan == replace(SMALLEST, messages=(message(0.3),))
+    plan = Plan(seconds=60.0, messages=(message(at, id=7),))
+    assert shrink(plan, fails).plan == replace(SMALLEST, messages=(message(least),))
 
 
 def test_a_plan_that_does_not_fail_is_refused() -> None:

@@ -138,10 +138,12 @@ class Search:
         if least < high and self.attempt(make, least):
             return least
         for unit in UNITS:
-            bottom, top = math.floor(low * unit), math.ceil(high * unit)
+            # A double's 100 * 0.07 is more than 7, and would be taken for 8.
+            bottom, now = math.floor(round(low * unit, 6)), round(high * unit, 6)
+            top = math.ceil(now)
             in_steps = partial(_in_steps, make, unit, high)
             for steps in (top, top - 1):
-                if steps > bottom and (steps == high * unit or self.attempt(in_steps, steps)):
+                if steps > bottom and (steps == now or self.attempt(in_steps, steps)):
                     return _number(self._halve(bottom, steps, in_steps), unit, high)
         return high
 
