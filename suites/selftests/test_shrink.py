@@ -153,10 +153,10 @@ FOUND: list[tuple[Fails, Plan]] = [
         about_a_user,
         replace(SMALLEST, users=(UserPlan(nick="shop-1", group="group-2"),), messages=(message(nick="shop-1"),)),
     ),
-    (restarted, replace(SMALLEST, clients=(ClientPlan(name="client-1", restarts=(0.0, 0.0)),))),
+    (restarted, replace(SMALLEST, seconds=2.0, clients=(ClientPlan(name="client-1", restarts=(1.0, 2.0)),))),
     (
         left_behind,
-        replace(SMALLEST, clients=(ClientPlan(name="client-1", restarts=(0.0,)),), messages=(message(),)),
+        replace(SMALLEST, clients=(ClientPlan(name="client-1", restarts=(1.0,)),), messages=(message(),)),
     ),
     (many, replace(SMALLEST, messages=tuple(message(id=number) for number in range(1, 12)))),
     (unlucky, replace(SMALLEST, seed=12)),

@@ -80,7 +80,9 @@ def draw_plan(
 def _client(seed: int, name: str, group: str, seconds: float) -> ClientPlan:
     rng = luck(seed, name)
     restarts = draw_times(rng, RESTART_GAP, seconds)
-    return ClientPlan(name=name, group=group, starts=round(rng.uniform(0, 10), 3), restarts=tuple(restarts))
+    starts = _rounded(rng.uniform(0, 10), seconds)
+    later = sorted({time for time in restarts if time > starts})
+    return ClientPlan(name=name, group=group, starts=starts, restarts=tuple(later))
 
 
 def _messages(
@@ -116,11 +118,16 @@ def _moments(rng: random.Random, count: int, seconds: float) -> list[tuple[float
     while len(found) < count:
         at = rng.uniform(0, seconds)
         if rng.randrange(BURST_EVERY):
-            found.append((round(at, 3), None))
+            found.append((_rounded(at, seconds), None))
         else:
             size, number = min(BURST, count - len(found)), len(found)
-            found += [(round(min(at + rng.uniform(0, 5), seconds), 3), number) for _ in range(size)]
+            found += [(_rounded(at + rng.uniform(0, 5), seconds), number) for _ in range(size)]
     return sorted(found, key=lambda moment: moment[0])
+
+
+def _rounded(time: float, seconds: float) -> float:
+    """A time in milliseconds that is not after the end of the plan."""
+    return min(round(time, 3), seconds)
 
 
 def _told(rng: random.Random) -> Instruction:
