@@ -100,6 +100,24 @@ def planned(**members: Any) -> str:
         (planned(clients=[{"name": "a", "restarts": [8, 7]}]), "client 1: client 'a' is restarted at 7 s, "),
         (planned(clients=[{"name": "a"}, {"name": "a"}]), "two clients of a plan are called 'a'"),
         (planned(clients=[{"name": str(n)} for n in range(101)]), "a plan has at most 100 clients, not 101"),
+        (planned(clients=[{"name": "\ud800"}]), "client 1: a client's name must be text that UTF-8 can write, not '"),
+        (
+            planned(clients=[{"name": "a", "group": "\ud800"}]),
+            "client 1: a group must be text that UTF-8 can write, not ",
+        ),
+        (
+            planned(clients=[{"name": str(n), "group": str(n)} for n in range(51)]),
+            "a plan has at most 50 groups beside 'default', not 51",
+        ),
+        (planned(users=[{"nick": "\ud800"}]), "user 1: a nick must be text that UTF-8 can write, not '"),
+        (
+            planned(messages=[{"at": 1, "id": "1", "topic": "\ud800"}]),
+            "message 1: a topic must be text that UTF-8 can write, not '",
+        ),
+        (
+            planned(messages=[{"at": 1, "id": "1", "outcome": "fail", "reason": "\ud800"}]),
+            "message 1: a reason must be text that UTF-8 can write, not '",
+        ),
         (planned(users=[{"nick": ""}]), "user 1: a user needs a nick that is not empty"),
         (planned(messages=[{"at": 1, "id": "x"}]), "message 1: the id of a message is a decimal number, not 'x'"),
         (planned(messages=[{"at": 1, "id": str(2**63)}]), "message 1: the id of a message is a signed 64-bit integer"),

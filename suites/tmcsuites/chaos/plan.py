@@ -19,7 +19,7 @@ from tmcfakes.faults.base import SCHEDULE_LIMIT
 from tmcspec import __version__
 from tmcspec.frame_values import show
 from tmcspec.instruction import Instruction
-from tmcspec.routing import DEFAULT_GROUP, check_group_name
+from tmcspec.routing import DEFAULT_GROUP, GROUP_LIMIT, check_group_name
 
 #: A run is not longer than a month, and has no more of anything than a trace can hold.
 SECONDS_LIMIT = 31 * 24 * 3600.0
@@ -62,6 +62,7 @@ class ClientPlan:
     def __post_init__(self) -> None:
         if not self.name or self.name == "*":
             raise PlanError(f"a client needs a name that is not empty nor '*', not {show(self.name)}")
+        _check_text("a client's name", self.name)
         _check_group(self.group)
         _check_times(f"client {self.name!r}", (self.starts, *self.restarts))
         for before, time in pairwise((self.starts, *self.restarts)):
@@ -82,6 +83,7 @@ class UserPlan:
     def __post_init__(self) -> None:
         if not self.nick:
             raise PlanError("a user needs a nick that is not empty")
+        _check_text("a nick", self.nick)
         _check_group(self.group)
 
 
@@ -110,6 +112,8 @@ class MessagePlan:
         if not isinstance(self.id, int) or not -(2**63) <= self.id < 2**63:
             raise PlanError(f"the id of a message is a signed 64-bit integer, not {show(self.id)}")
         _check_group(self.group)
+        _check_text("a topic", self.topic)
+        _check_text("a reason", self.told.reason or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +150,8 @@ class Plan:
         _check_many("users", self.users, USER_LIMIT, lambda user: user.nick)
         _check_many("messages", self.messages, MESSAGE_LIMIT, lambda message: message.id)
         _check_count("faults", self.faults, SCHEDULE_LIMIT)
+        if len(created := self.groups - {DEFAULT_GROUP}) > GROUP_LIMIT:
+            raise PlanError(f"a plan has at most {GROUP_LIMIT} groups beside {DEFAULT_GROUP!r}, not {len(created)}")
         nicks = {user.nick for user in self.users}
         if strangers := [each.nick for each in self.messages if each.nick is not None and each.nick not in nicks]:
             raise PlanError(f"a message is about {show(strangers[0])}, who is no user of the plan")
@@ -308,7 +314,15 @@ def _number(name: str, value: Any) -> float:
     return value
 
 
+def _check_text(what: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PlanError(f"{what} must be text that UTF-8 can write, not {show(text)}") from None
+
+
 def _check_group(group: str) -> None:
+    _check_text("a group", group)
     try:
         check_group_name(group)
     except ValueError as error:
