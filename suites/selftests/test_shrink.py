@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from tmcfakes.faults import Abort, Close, Down, LastingFault, Latency, PlannedFault, Refuse, Restart, Timeout
+from tmcfakes.faults import Abort, Close, Down, LastingFault, Latency, Refuse, Restart, Timeout
 from tmcspec.ids import misreadings
 from tmcspec.instruction import Instruction
 from tmcsuites.chaos.draw import draw_plan
@@ -175,29 +175,11 @@ def days(fails: Fails) -> list[Plan]:
     return [plan for plan, _ in zip(failing, range(2 if fails is not unlucky else 1), strict=False)]
 
 
-def without_names(plan: Plan) -> Plan:
-    """Which user or target was left, and of what kind a fault was, is the day's choice where it does not matter."""
-    names = {user.nick: f"shop-{place}" for place, user in enumerate(plan.users, 1)}
-    groups = {each.group: "group-2" for each in plan.users if each.group != "default"}
-    return replace(
-        plan,
-        users=tuple(
-            replace(each, nick=names[each.nick], group=groups.get(each.group, each.group)) for each in plan.users
-        ),
-        messages=tuple(replace(each, nick=each.nick and names[each.nick]) for each in plan.messages),
-        faults=tuple(map(plain, plan.faults)),
-    )
-
-
-def plain(fault: PlannedFault) -> PlannedFault:
-    return replace(fault, target="client-1") if fault.target != "*" else fault
-
-
 @every_failure
 def test_what_is_found_is_what_a_person_would_have_written_down(fails: Fails, found: Plan) -> None:
     shrunk = [shrink(day, fails).plan for day in days(fails)]
     assert shrunk, "no day fails like this"
-    assert [without_names(plan).dumps() for plan in shrunk] == [found.dumps()] * len(shrunk)
+    assert [plan.dumps() for plan in shrunk] == [found.dumps()] * len(shrunk)
 
 
 @every_failure
@@ -246,6 +228,59 @@ def test_a_limit_of_tries_is_kept_and_what_was_found_until_then_fails(limit: int
 
 def test_a_clock_that_is_as_small_as_it_can_be_is_left_alone() -> None:
     assert shrink(SMALLEST, nothing_at_all).plan == SMALLEST
+
+
+#: Names that people gave, and a fault for the second of a group.
+NAMED = Plan(
+    seconds=60.0,
+    clients=(ClientPlan(name="anna", group="vip"), ClientPlan(name="berta", group="vip")),
+    users=(UserPlan(nick="客户"), UserPlan(nick="店铺", group="vip"), UserPlan(nick="shop-1", group="back office")),
+    messages=(message(nick="店铺"), message(id=2, nick="shop-1")),
+    faults=(Abort(target="berta"),),
+)
+
+
+def as_named(plan: Plan) -> bool:
+    """All that is in the named plan, under whatever names."""
+    groups = {each.name: each.group for each in plan.clients}
+    owners = {each.nick: each.group for each in plan.users}
+    in_trouble = next((groups[each.target] for each in plan.faults if each.target in groups), "default")
+    about = {owners.get(each.nick or "", "default") for each in plan.messages}
+    return in_trouble != "default" and [*groups.values()] == 2 * [in_trouble] and len(about - {"default"}) == 2
+
+
+def test_users_groups_and_clients_are_called_by_their_places_and_the_first_of_a_group_is_in_trouble() -> None:
+    found = shrink(NAMED, lambda plan: as_named(plan) and len(plan.users) == 3).plan
+    assert found == replace(
+        SMALLEST,
+        clients=(ClientPlan(name="client-1", group="group-2"), ClientPlan(name="client-2", group="group-2")),
+        users=(
+            UserPlan(nick="shop-1"),
+            UserPlan(nick="shop-2", group="group-2"),
+            UserPlan(nick="shop-3", group="group-3"),
+        ),
+        messages=(message(nick="shop-2"), message(id=2, nick="shop-3")),
+        faults=(Abort(target="client-1"),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kept", "renamed"),
+    [
+        ("店铺", "client-1 client-2 group-2 group-3"),
+        ("vip", "client-1 client-2 shop-1 shop-2"),
+        ("berta", "group-2 group-3 shop-1 shop-2"),
+    ],
+)
+def test_a_name_that_matters_stays_and_the_others_go_by_place_all_the_same(kept: str, renamed: str) -> None:
+    found = shrink(NAMED, lambda plan: as_named(plan) and f'"{kept}"' in plan.dumps()).plan.dumps()
+    assert [name for name in renamed.split() if f'"{name}"' not in found] == []
+
+
+def test_who_need_not_be_in_a_group_leaves_it_though_others_are_called_by_another_place_then() -> None:
+    plan = replace(SMALLEST, clients=(replace(CLIENT, group="group-2"), ClientPlan(name="client-2", group="group-3")))
+    found = shrink(plan, lambda plan: len(plan.clients) == 2 and plan.clients[1].group != "default").plan
+    assert found.clients == (CLIENT, ClientPlan(name="client-2", group="group-2"))
 
 
 def test_a_fault_that_needs_more_than_it_has_by_default_keeps_as_little_as_possible() -> None:
