@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmcfakes.faults import FAULTS, Down, Drop, LastingFault
+from tmcfakes.faults import FAULTS, Down, Drop, FaultError, LastingFault, PlannedFault
 from tmcspec.ids import misreadings
 from tmcspec.instruction import Instruction
 from tmcsuites.chaos.draw import draw_plan
 from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan, PlanError, UserPlan
+from tmcsuites.chaos.storm import MEMBERS
 
 #: Seeds over which a random plan is looked at.
 SEEDS = range(40)
@@ -186,12 +188,23 @@ def test_more_clients_or_no_faults_leave_the_messages_as_they_are() -> None:
     assert (calm.messages, calm.clients, calm.faults) == (usual.messages, usual.clients, ())
 
 
+def may_be_aimed(kind: type[PlannedFault]) -> bool:
+    """Whether there are faults of this kind for one client: some concern everybody, and nobody alone."""
+    members = MEMBERS[kind](random.Random(0))
+    try:
+        kind(target="client-1", **members)
+    except FaultError:
+        return False
+    return True
+
+
 def test_every_kind_of_fault_comes_up_for_one_client_and_for_all() -> None:
     faults = [fault for seed in SEEDS for fault in draw_plan(seed, hours=48, clients=2, messages=0).faults]
-    kinds = Counter(fault.name for fault in faults)
-    assert set(kinds) == set(FAULTS)
-    targets = Counter(fault.target for fault in faults)
-    assert set(targets) == {"*", "client-1", "client-2"}
+    everybody, one = {"*"}, {"client-1", "client-2"}
+    expected = {
+        (name, target) for name, kind in FAULTS.items() for target in everybody | (one if may_be_aimed(kind) else set())
+    }
+    assert {(fault.name, fault.target) for fault in faults} == expected
     lasting = [fault.duration or 0 for fault in faults if isinstance(fault, LastingFault)]
     assert min(lasting) < 5
     assert max(lasting) > 1000

@@ -34,8 +34,8 @@ def with_messages(*messages: MessagePlan, seconds: float = 1.0) -> Plan:
 FAILS = MessagePlan(at=0.0, id=1, told=Instruction(outcome="fail"))
 NEIGHBOURS = (MessagePlan(at=0.0, id=2**53), MessagePlan(at=0.0, id=2**53 + 1))
 
-#: What a defect needs. Those that take longer end when somebody's time is over: a minute to confirm, six until a message
-#: is pushed again and one to answer that, five seconds until a service is back, half a minute to come back to one.
+#: What a defect needs. What takes longer ends when somebody's time is over: a minute to confirm, six until a message is
+#: pushed again and one to answer that, five seconds until a service is back, half a minute to come back to one.
 FOUND: dict[str, Plan] = {
     "confirms-first": with_messages(MessagePlan(at=0.0, id=1, told=Instruction(delay_ms=1))),
     "never-confirms": with_messages(MessagePlan(at=0.0, id=1), seconds=60.0),
