@@ -8,12 +8,13 @@ from typing import TypeAlias
 
 import pytest
 
-from tmcfakes.faults import Abort, Close, Down, LastingFault, Latency, Refuse, Restart, Timeout
+from tmcfakes.faults import Abort, Close, Down, Drop, LastingFault, Latency, PlannedFault, Refuse, Restart, Timeout
 from tmcspec.ids import misreadings
 from tmcspec.instruction import Instruction
 from tmcsuites.chaos.draw import draw_plan
+from tmcsuites.chaos.passes import begin_later
 from tmcsuites.chaos.plan import QUIET, ClientPlan, MessagePlan, Plan, PlanError, UserPlan
-from tmcsuites.chaos.search import size
+from tmcsuites.chaos.search import Search, size
 from tmcsuites.chaos.shrink import shrink
 
 Fails: TypeAlias = Callable[[Plan], bool]
@@ -304,6 +305,19 @@ def test_what_must_be_less_than_a_second_is_said_with_as_few_digits_as_will_do(
 
     plan = Plan(seconds=60.0, messages=(message(at, id=7),))
     assert shrink(plan, fails).plan == replace(SMALLEST, messages=(message(least),))
+
+
+@pytest.mark.parametrize("fault", [Drop(at=5.0, frame="push", nth=5), Refuse(at=5.0)])
+def test_a_fault_that_may_still_wait_is_kept_when_the_beginning_is_left_out(fault: PlannedFault) -> None:
+    """It ends when it has happened, and not at its time."""
+    plan = Plan(
+        seconds=100.0,
+        messages=tuple(message(10.0 * number, id=number) for number in range(1, 10)),
+        faults=(Abort(at=4.0), fault),
+    )
+    search = Search(plan, lambda plan: fault in plan.faults, limit=100, progress=None)
+    begin_later(search)
+    assert (search.plan.faults, [each.at for each in search.plan.messages]) == ((fault,), [70.0, 80.0, 90.0])
 
 
 def test_a_plan_that_does_not_fail_is_refused() -> None:

@@ -12,7 +12,7 @@ from dataclasses import MISSING, Field, fields, replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from tmcfakes.faults import EVERYBODY, Abort, LastingFault, PlannedFault
+from tmcfakes.faults import EVERYBODY, Abort, AnswerFault, FrameFault, LastingFault, PlannedFault
 from tmcspec.routing import DEFAULT_GROUP
 from tmcsuites.chaos.plan import QUIET, SECONDS_LIMIT, ClientPlan, MessagePlan, Plan, UserPlan
 from tmcsuites.chaos.search import Search, usual_clients, usual_groups, usual_targets, usual_users
@@ -241,7 +241,8 @@ def _since(plan: Plan, time: float) -> Plan:
         plan,
         clients=tuple(clients),
         messages=tuple(each for each in plan.messages if each.at >= time),
-        faults=tuple(each for each in plan.faults if each.end >= time),
+        # Some wait for a frame, however long that takes: their end is when they begin.
+        faults=tuple(each for each in plan.faults if each.end >= time or isinstance(each, FrameFault | AnswerFault)),
     )
 
 
