@@ -6,17 +6,20 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from tmcfakes.faults import Abort, Close, Latency, RedeliveryStorm, Restart
 from tmcspec.client import TmcClient
 from tmcspec.instruction import Instruction
+from tmcsuites.chaos import reduce as reduce_module
 from tmcsuites.chaos.draw import draw_plan
 from tmcsuites.chaos.fleet import subject_of
 from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan
+from tmcsuites.chaos.play import play
+from tmcsuites.chaos.reduce import breaks, reduce
 from tmcsuites.chaos.shrink import Shrunk, shrink
-from tmcsuites.chaos.verdict_of_play import breaks
 from tmcsuites.mutants import MUTANTS
 from tmcsuites.mutants.base import Catalogue
 
@@ -149,3 +152,14 @@ def test_what_is_found_cannot_be_made_smaller(name: str) -> None:
 def test_a_clause_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="there is no clause 'ACK-99'; valid: HSK-1, "):
         breaks("ACK-99", MUTANTS["confirms-first"].subject)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_day_that_is_known_to_be_bad_is_not_played_again(
+    known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[Plan] = []
+    monkeypatch.setattr(reduce_module, "play", lambda plan, subject: played.append(plan) or play(plan, subject))
+    cause = reduce(eventful(), "ACK-2", "mutant:confirms-first", folder=tmp_path, known=known)
+    assert cause.example.plan == FOUND["confirms-first"]
+    assert (eventful() in played) is not known
