@@ -10,15 +10,17 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
+from tmcfakes.faults import EVERYBODY, PlannedFault
 from tmcspec.clauses import CLAUSES, judge_trace
 from tmcsuites.chaos.draw import draw_plan
 from tmcsuites.chaos.fleet import subject_of
 from tmcsuites.chaos.machine import check, machine_for
 from tmcsuites.chaos.plan import Plan
 from tmcsuites.chaos.play import play
-from tmcsuites.chaos.strategies import plans, without_faults
+from tmcsuites.chaos.strategies import planned_faults, plans, without_faults
 
 #: How much more is done at night.
 MORE = 50 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 1
@@ -36,6 +38,13 @@ DEFECTS = {
     "comes-back-at-once": "CON-3",
     "reads-ids-as-doubles": "LID-1",
 }
+
+
+@given(planned_faults(seconds=60.0, at=st.just(55.0), targets=st.just("client-2")))
+def test_a_fault_is_drawn_for_when_and_whom_it_is_wanted(fault: PlannedFault) -> None:
+    assert fault.at == 55.0
+    assert fault.target in (EVERYBODY, "client-2")
+    assert fault.end <= 60
 
 
 @SLOWLY

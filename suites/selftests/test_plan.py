@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmcfakes.faults import FAULTS, Down, Drop, LastingFault
+from tmcfakes.faults import FAULTS, Down, Drop, FaultError, LastingFault, PlannedFault
 from tmcspec.ids import misreadings
 from tmcspec.instruction import Instruction
 from tmcsuites.chaos.draw import draw_plan
 from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan, PlanError, UserPlan
+from tmcsuites.chaos.storm import MEMBERS
 
 #: Seeds over which a random plan is looked at.
 SEEDS = range(40)
@@ -66,6 +68,7 @@ def planned(**members: Any) -> str:
         ('{"plan": 2}', 'a plan is an object with "plan": 1; not '),
         (planned(message=[]), "a plan has no member 'message'; valid: clients, faults, messages, plan, "),
         (planned(seed="7"), "the seed of a plan is a signed 64-bit integer, not '7'"),
+        (planned(seed=True), "the seed of a plan is a signed 64-bit integer, not True"),
         (planned(seconds="1"), "\"seconds\" of a plan is a number of seconds, not '1'"),
         (planned(seconds=0), "a plan has more than 0 seconds and at least 0 of quiet"),
         (planned(quiet=-1), "a plan has more than 0 seconds and at least 0 of quiet"),
@@ -80,8 +83,43 @@ def planned(**members: Any) -> str:
         (planned(clients=[{"name": "a", "group": ""}]), "client 1: a group name has 1 to 32 characters"),
         (planned(clients=[{"name": "a", "starts": -1}]), "client 1: times of client 'a' are seconds from 0 to "),
         (planned(clients=[{"name": "a", "restarts": ["x"]}]), 'client 1: "restarts" of a plan is a number of seconds'),
+        (
+            planned(seconds=1, clients=[{"name": "a", "starts": 5000}]),
+            "client 'a' starts at 5000 s, after the 1 s of the plan; give the plan more seconds, or let it",
+        ),
+        (
+            planned(seconds=9.5, clients=[{"name": "a", "restarts": [9, 10]}]),
+            "client 'a' is restarted at 10 s, after the 9.5 s of the plan; give the plan more seconds, or let it",
+        ),
+        (
+            planned(clients=[{"name": "a", "starts": 5, "restarts": [5]}]),
+            "client 1: client 'a' is restarted at 5 s, and that is not later than 5 s; valid: restarts after",
+        ),
+        (
+            planned(clients=[{"name": "a", "restarts": [7, 8.5, 8.5]}]),
+            "client 1: client 'a' is restarted at 8.5 s, and that is not later than 8.5 s; valid: ",
+        ),
+        (planned(clients=[{"name": "a", "restarts": [8, 7]}]), "client 1: client 'a' is restarted at 7 s, "),
         (planned(clients=[{"name": "a"}, {"name": "a"}]), "two clients of a plan are called 'a'"),
         (planned(clients=[{"name": str(n)} for n in range(101)]), "a plan has at most 100 clients, not 101"),
+        (planned(clients=[{"name": "\ud800"}]), "client 1: a client's name must be text that UTF-8 can write, not '"),
+        (
+            planned(clients=[{"name": "a", "group": "\ud800"}]),
+            "client 1: a group must be text that UTF-8 can write, not ",
+        ),
+        (
+            planned(clients=[{"name": str(n), "group": str(n)} for n in range(51)]),
+            "a plan has at most 50 groups beside 'default', not 51",
+        ),
+        (planned(users=[{"nick": "\ud800"}]), "user 1: a nick must be text that UTF-8 can write, not '"),
+        (
+            planned(messages=[{"at": 1, "id": "1", "topic": "\ud800"}]),
+            "message 1: a topic must be text that UTF-8 can write, not '",
+        ),
+        (
+            planned(messages=[{"at": 1, "id": "1", "outcome": "fail", "reason": "\ud800"}]),
+            "message 1: a reason must be text that UTF-8 can write, not '",
+        ),
         (planned(users=[{"nick": ""}]), "user 1: a user needs a nick that is not empty"),
         (planned(messages=[{"at": 1, "id": "x"}]), "message 1: the id of a message is a decimal number, not 'x'"),
         (planned(messages=[{"at": 1, "id": str(2**63)}]), "message 1: the id of a message is a signed 64-bit integer"),
@@ -91,6 +129,10 @@ def planned(**members: Any) -> str:
             planned(messages=[{"at": 1, "id": "1", "nick": "shop"}]),
             "a message is about 'shop', who is no user of the plan",
         ),
+        (
+            planned(seconds=1, messages=[{"at": 1, "id": "7"}, {"at": 5000, "id": "8"}]),
+            "message 8 is produced at 5000 s, after the 1 s of the plan; give the plan more seconds, or let it",
+        ),
         (planned(messages=[{"at": 1, "id": "1"}, {"at": 2, "id": "1"}]), "two messages of a plan are called 1"),
         (planned(faults=[{"fault": "lag"}]), "fault 1: unknown fault 'lag'"),
         (
@@ -98,6 +140,7 @@ def planned(**members: Any) -> str:
             "fault 'down' at 0 s does not end within the 3600 s of the plan; give it a",
         ),
         (planned(faults=[{"fault": "abort", "at": 4000}]), "fault 'abort' at 4000 s does not end within the 3600 s"),
+        (planned(faults=[{"fault": "abort"}] * 10_001), "a plan has at most 10000 faults, not 10001"),
     ],
     ids=lambda value: value[:60],
 )
@@ -130,6 +173,21 @@ def test_no_message_is_rounded_past_the_end() -> None:
     assert {message.at for message in plan.messages} == {0.0, 0.001, plan.seconds}
 
 
+@pytest.mark.parametrize("hours", [1e-6, 0.001, 1 / 7, 24.00001])
+def test_everything_begins_within_the_time_of_a_plan_at_random_however_short_it_is(hours: float) -> None:
+    for seed in SEEDS:
+        plan = draw_plan(seed, hours=hours, clients=3, messages=60, stormy=False)
+        assert (plan.seconds, len(plan.messages)) == (hours * 3600, 60)
+
+
+def test_a_plan_at_random_restarts_nobody_before_the_start() -> None:
+    """Restarts are drawn first: with this seed one for 1.645 s, and then a start at 7.164 s."""
+    (client,) = draw_plan(1333, hours=24, clients=1, messages=0).clients
+    assert client.starts == 7.164
+    assert client.restarts
+    assert min(client.restarts) > 7.164
+
+
 def test_the_same_arguments_give_the_same_plan() -> None:
     assert draw_plan(7, hours=24, clients=4, messages=100) == draw_plan(7, hours=24, clients=4, messages=100)
 
@@ -142,12 +200,23 @@ def test_more_clients_or_no_faults_leave_the_messages_as_they_are() -> None:
     assert (calm.messages, calm.clients, calm.faults) == (usual.messages, usual.clients, ())
 
 
+def may_be_aimed(kind: type[PlannedFault]) -> bool:
+    """Whether there are faults of this kind for one client: some concern everybody, and nobody alone."""
+    members = MEMBERS[kind](random.Random(0))
+    try:
+        kind(target="client-1", **members)
+    except FaultError:
+        return False
+    return True
+
+
 def test_every_kind_of_fault_comes_up_for_one_client_and_for_all() -> None:
     faults = [fault for seed in SEEDS for fault in draw_plan(seed, hours=48, clients=2, messages=0).faults]
-    kinds = Counter(fault.name for fault in faults)
-    assert set(kinds) == set(FAULTS)
-    targets = Counter(fault.target for fault in faults)
-    assert set(targets) == {"*", "client-1", "client-2"}
+    everybody, one = {"*"}, {"client-1", "client-2"}
+    expected = {
+        (name, target) for name, kind in FAULTS.items() for target in everybody | (one if may_be_aimed(kind) else set())
+    }
+    assert {(fault.name, fault.target) for fault in faults} == expected
     lasting = [fault.duration or 0 for fault in faults if isinstance(fault, LastingFault)]
     assert min(lasting) < 5
     assert max(lasting) > 1000

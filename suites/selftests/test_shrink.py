@@ -8,12 +8,13 @@ from typing import TypeAlias
 
 import pytest
 
-from tmcfakes.faults import Abort, Close, Down, LastingFault, Latency, PlannedFault, Refuse, Restart, Timeout
+from tmcfakes.faults import Abort, Close, Down, Drop, LastingFault, Latency, PlannedFault, Refuse, Restart, Timeout
 from tmcspec.ids import misreadings
 from tmcspec.instruction import Instruction
 from tmcsuites.chaos.draw import draw_plan
+from tmcsuites.chaos.passes import begin_later
 from tmcsuites.chaos.plan import QUIET, ClientPlan, MessagePlan, Plan, PlanError, UserPlan
-from tmcsuites.chaos.search import size
+from tmcsuites.chaos.search import Search, size
 from tmcsuites.chaos.shrink import shrink
 
 Fails: TypeAlias = Callable[[Plan], bool]
@@ -153,10 +154,10 @@ FOUND: list[tuple[Fails, Plan]] = [
         about_a_user,
         replace(SMALLEST, users=(UserPlan(nick="shop-1", group="group-2"),), messages=(message(nick="shop-1"),)),
     ),
-    (restarted, replace(SMALLEST, clients=(ClientPlan(name="client-1", restarts=(0.0, 0.0)),))),
+    (restarted, replace(SMALLEST, seconds=2.0, clients=(ClientPlan(name="client-1", restarts=(1.0, 2.0)),))),
     (
         left_behind,
-        replace(SMALLEST, clients=(ClientPlan(name="client-1", restarts=(0.0,)),), messages=(message(),)),
+        replace(SMALLEST, clients=(ClientPlan(name="client-1", restarts=(1.0,)),), messages=(message(),)),
     ),
     (many, replace(SMALLEST, messages=tuple(message(id=number) for number in range(1, 12)))),
     (unlucky, replace(SMALLEST, seed=12)),
@@ -175,29 +176,11 @@ def days(fails: Fails) -> list[Plan]:
     return [plan for plan, _ in zip(failing, range(2 if fails is not unlucky else 1), strict=False)]
 
 
-def without_names(plan: Plan) -> Plan:
-    """Which user or target was left, and of what kind a fault was, is the day's choice where it does not matter."""
-    names = {user.nick: f"shop-{place}" for place, user in enumerate(plan.users, 1)}
-    groups = {each.group: "group-2" for each in plan.users if each.group != "default"}
-    return replace(
-        plan,
-        users=tuple(
-            replace(each, nick=names[each.nick], group=groups.get(each.group, each.group)) for each in plan.users
-        ),
-        messages=tuple(replace(each, nick=each.nick and names[each.nick]) for each in plan.messages),
-        faults=tuple(map(plain, plan.faults)),
-    )
-
-
-def plain(fault: PlannedFault) -> PlannedFault:
-    return replace(fault, target="client-1") if fault.target != "*" else fault
-
-
 @every_failure
 def test_what_is_found_is_what_a_person_would_have_written_down(fails: Fails, found: Plan) -> None:
     shrunk = [shrink(day, fails).plan for day in days(fails)]
     assert shrunk, "no day fails like this"
-    assert [without_names(plan).dumps() for plan in shrunk] == [found.dumps()] * len(shrunk)
+    assert [plan.dumps() for plan in shrunk] == [found.dumps()] * len(shrunk)
 
 
 @every_failure
@@ -248,6 +231,59 @@ def test_a_clock_that_is_as_small_as_it_can_be_is_left_alone() -> None:
     assert shrink(SMALLEST, nothing_at_all).plan == SMALLEST
 
 
+#: Names that people gave, and a fault for the second of a group.
+NAMED = Plan(
+    seconds=60.0,
+    clients=(ClientPlan(name="anna", group="vip"), ClientPlan(name="berta", group="vip")),
+    users=(UserPlan(nick="客户"), UserPlan(nick="店铺", group="vip"), UserPlan(nick="shop-1", group="back office")),
+    messages=(message(nick="店铺"), message(id=2, nick="shop-1")),
+    faults=(Abort(target="berta"),),
+)
+
+
+def as_named(plan: Plan) -> bool:
+    """All that is in the named plan, under whatever names."""
+    groups = {each.name: each.group for each in plan.clients}
+    owners = {each.nick: each.group for each in plan.users}
+    in_trouble = next((groups[each.target] for each in plan.faults if each.target in groups), "default")
+    about = {owners.get(each.nick or "", "default") for each in plan.messages}
+    return in_trouble != "default" and [*groups.values()] == 2 * [in_trouble] and len(about - {"default"}) == 2
+
+
+def test_users_groups_and_clients_are_called_by_their_places_and_the_first_of_a_group_is_in_trouble() -> None:
+    found = shrink(NAMED, lambda plan: as_named(plan) and len(plan.users) == 3).plan
+    assert found == replace(
+        SMALLEST,
+        clients=(ClientPlan(name="client-1", group="group-2"), ClientPlan(name="client-2", group="group-2")),
+        users=(
+            UserPlan(nick="shop-1"),
+            UserPlan(nick="shop-2", group="group-2"),
+            UserPlan(nick="shop-3", group="group-3"),
+        ),
+        messages=(message(nick="shop-2"), message(id=2, nick="shop-3")),
+        faults=(Abort(target="client-1"),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kept", "renamed"),
+    [
+        ("店铺", "client-1 client-2 group-2 group-3"),
+        ("vip", "client-1 client-2 shop-1 shop-2"),
+        ("berta", "group-2 group-3 shop-1 shop-2"),
+    ],
+)
+def test_a_name_that_matters_stays_and_the_others_go_by_place_all_the_same(kept: str, renamed: str) -> None:
+    found = shrink(NAMED, lambda plan: as_named(plan) and f'"{kept}"' in plan.dumps()).plan.dumps()
+    assert [name for name in renamed.split() if f'"{name}"' not in found] == []
+
+
+def test_who_need_not_be_in_a_group_leaves_it_though_others_are_called_by_another_place_then() -> None:
+    plan = replace(SMALLEST, clients=(replace(CLIENT, group="group-2"), ClientPlan(name="client-2", group="group-3")))
+    found = shrink(plan, lambda plan: len(plan.clients) == 2 and plan.clients[1].group != "default").plan
+    assert found.clients == (CLIENT, ClientPlan(name="client-2", group="group-2"))
+
+
 def test_a_fault_that_needs_more_than_it_has_by_default_keeps_as_little_as_possible() -> None:
     def fails(plan: Plan) -> bool:
         return any(isinstance(each, LastingFault) and (each.duration or 0) > 0.25 for each in plan.faults)
@@ -256,17 +292,46 @@ def test_a_fault_that_needs_more_than_it_has_by_default_keeps_as_little_as_possi
     assert shrink(plan, fails).plan == replace(SMALLEST, faults=(Latency(duration=1.0, delay=0.0),))
 
 
-def test_what_must_be_less_than_a_second_is_said_in_tenths() -> None:
+@pytest.mark.parametrize(
+    ("at", "least", "too_much"),
+    # 100 * 0.07 is a little more than 7, and 100 * 0.29 a little less than 29, as doubles have it.
+    [(0.875, 0.3, 1), (0.08, 0.03, 0.1), (0.07, 0.03, 0.1), (0.14, 0.13, 0.2), (0.29, 0.28, 0.3), (0.1234, 0.12, 0.13)],
+)
+def test_what_must_be_less_than_a_second_is_said_with_as_few_digits_as_will_do(
+    at: float, least: float, too_much: float
+) -> None:
     def fails(plan: Plan) -> bool:
-        return any(0.3 <= each.at < 1 for each in plan.messages)
+        return any(least <= each.at < too_much for each in plan.messages)
 
-    plan = Plan(seconds=60.0, messages=(message(0.875, id=7),))
-    assert shrink(plan, fails).plan == replace(SMALLEST, messages=(message(0.3),))
+    plan = Plan(seconds=60.0, messages=(message(at, id=7),))
+    assert shrink(plan, fails).plan == replace(SMALLEST, messages=(message(least),))
+
+
+@pytest.mark.parametrize("fault", [Drop(at=5.0, frame="push", nth=5), Refuse(at=5.0)])
+def test_a_fault_that_may_still_wait_is_kept_when_the_beginning_is_left_out(fault: PlannedFault) -> None:
+    """It ends when it has happened, and not at its time."""
+    plan = Plan(
+        seconds=100.0,
+        messages=tuple(message(10.0 * number, id=number) for number in range(1, 10)),
+        faults=(Abort(at=4.0), fault),
+    )
+    search = Search(plan, lambda plan: fault in plan.faults, limit=100, progress=None)
+    begin_later(search)
+    assert (search.plan.faults, [each.at for each in search.plan.messages]) == ((fault,), [70.0, 80.0, 90.0])
 
 
 def test_a_plan_that_does_not_fail_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fail"):
         shrink(SMALLEST, any_message)
+
+
+def test_a_plan_that_is_known_to_fail_is_not_tried_itself() -> None:
+    tried: list[Plan] = []
+    day, *_ = days(first_token)
+    found = shrink(day, lambda plan: bool(tried.append(plan)) or first_token(plan), known=True)
+    assert day not in tried
+    assert found.tried == len(tried) == shrink(day, first_token).tried - 1
+    assert found.plan == shrink(day, first_token).plan
 
 
 def test_a_limit_below_one_is_refused() -> None:

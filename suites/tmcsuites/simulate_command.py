@@ -27,6 +27,7 @@ from tmcsuites.chaos.fleet import FleetError, clauses_for, subject_of
 from tmcsuites.chaos.plan import CLIENT_LIMIT, MESSAGE_LIMIT, SECONDS_LIMIT, Plan, PlanError
 from tmcsuites.chaos.play import play
 from tmcsuites.chaos.reduce import Cause, reduce, worst
+from tmcsuites.chaos.shrink import NotReproduced
 from tmcsuites.complaints import complain, not_measured
 from tmcsuites.files import read, save_trace, write
 from tmcsuites.report.rows import clause_row
@@ -135,12 +136,10 @@ def _cause(plan: Plan, broken: Judgement, client: str, *, folder: Path, drawn: D
 
         clause = broken.clause.id
         try:
-            return reduce(plan, clause, client, folder=folder, drawn=drawn, progress=progress)
+            return reduce(plan, clause, client, folder=folder, drawn=drawn, known=True, progress=progress)
         except OSError as error:
             raise click.UsageError(f"--counter-examples {folder}: {error.strerror}") from None
-        except ValueError as error:
-            if type(error) is not ValueError:  # what has a name of its own is about something else
-                raise
+        except NotReproduced:
             complain(f"{clause} was broken once and not again: the client is not deterministic. At first:")
             complain("\n".join(each.plain for each in describe_judgement(broken)))
             return None

@@ -80,7 +80,9 @@ def draw_plan(
 def _client(seed: int, name: str, group: str, seconds: float) -> ClientPlan:
     rng = luck(seed, name)
     restarts = draw_times(rng, RESTART_GAP, seconds)
-    return ClientPlan(name=name, group=group, starts=round(rng.uniform(0, 10), 3), restarts=tuple(restarts))
+    starts = _rounded(rng.uniform(0, 10), seconds)
+    later = sorted({time for time in restarts if time > starts})
+    return ClientPlan(name=name, group=group, starts=starts, restarts=tuple(later))
 
 
 def _messages(

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from tmcfakes.faults import PlannedFault, Schedule
+from tmcfakes.faults import EVERYBODY, PlannedFault, Schedule
 from tmcfakes.simulation import SimulatedLoop
 from tmcspec.clauses import CLAUSES, Clause, Judgement, Level, judge_trace
 from tmcspec.instruction import Instruction
@@ -27,8 +27,8 @@ from tmcsuites.worlds import SubjectFactory
 
 T = TypeVar("T")
 
-#: Clients of a fleet, at most.
-FLEET = 4
+#: Clients of a fleet, in the order in which they are started.
+NAMES = tuple(f"client-{number}" for number in range(1, 5))
 
 #: Users, one in each group.
 USERS = tuple(UserPlan(nick=f"shop-{number}", group=group) for number, group in enumerate(GROUPS, 1))
@@ -51,7 +51,6 @@ class ChaosMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._runner = asyncio.Runner(loop_factory=SimulatedLoop)
-        self._clients = 0
         self._ids: set[int] = set()
         self._world = self._run(self._begin())
 
@@ -65,13 +64,12 @@ class ChaosMachine(RuleBasedStateMachine):
 
     # The operator
 
-    @precondition(lambda self: self._clients < FLEET)
+    @precondition(lambda self: len(self._world.fleet) < len(NAMES))
     @rule(group=st.sampled_from(GROUPS))
     def a_client_is_started(self, group: str) -> None:
-        self._clients += 1
-        self._run(self._world.add_client(f"client-{self._clients}", group=group))
+        self._run(self._world.add_client(NAMES[len(self._world.fleet)], group=group))
 
-    @precondition(lambda self: self._clients)
+    @precondition(lambda self: self._world.fleet)
     @rule(data=st.data())
     def a_client_is_restarted(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self._world.fleet)), label="client")
@@ -96,10 +94,10 @@ class ChaosMachine(RuleBasedStateMachine):
 
     # The network, and the service
 
-    @rule(fault=planned_faults(seconds=LONGEST_FAULT), who=st.integers(0, FLEET))
-    def something_goes_wrong(self, fault: PlannedFault, who: int) -> None:
+    @rule(fault=planned_faults(seconds=LONGEST_FAULT, at=st.just(0.0), targets=st.sampled_from((EVERYBODY, *NAMES))))
+    def something_goes_wrong(self, fault: PlannedFault) -> None:
         async def inject() -> None:
-            self._world.inject(Schedule(faults=(aimed(fault, who),)))
+            self._world.inject(Schedule(faults=(fault,)))
 
         self._run(inject())
 
@@ -134,14 +132,6 @@ class ChaosMachine(RuleBasedStateMachine):
 
     async def _wait(self, seconds: float) -> None:
         await self._world.sleep_until(asyncio.get_running_loop().time() + seconds)
-
-
-def aimed(fault: PlannedFault, who: int) -> PlannedFault:
-    """The same fault for one client by number, or for all when that is 0, from now on."""
-    members = {name: member for name, member in fault.to_json().items() if name not in ("fault", "at", "target")}
-    if who and not fault.for_all:
-        members["target"] = f"client-{who}"
-    return type(fault).of_members(members)
 
 
 def machine_for(subject: SubjectFactory, *, clauses: Iterable[Clause] = ()) -> type[ChaosMachine]:

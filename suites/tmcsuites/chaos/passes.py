@@ -7,15 +7,15 @@ as it is, however often they go over it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from tmcfakes.faults import EVERYBODY, Abort, LastingFault, PlannedFault
+from tmcfakes.faults import EVERYBODY, Abort, AnswerFault, FrameFault, LastingFault, PlannedFault
 from tmcspec.routing import DEFAULT_GROUP
 from tmcsuites.chaos.plan import QUIET, SECONDS_LIMIT, ClientPlan, MessagePlan, Plan, UserPlan
-from tmcsuites.chaos.search import Search, name_of
+from tmcsuites.chaos.search import Search, usual_clients, usual_groups, usual_targets, usual_users
 
 Pass: TypeAlias = Callable[[Search], None]
 
@@ -139,9 +139,17 @@ def small_ids(search: Search) -> None:
             any(search.attempt(_with, search.plan, "messages", place, "id", base + place) for base in ID_BASES)
 
 
+def first_of_a_group(search: Search) -> None:
+    """Who is in trouble alone is the first of its group."""
+    for place, fault in enumerate(search.plan.faults):
+        if target := usual_targets(search.plan).get(fault.target):
+            search.attempt(_with, search.plan, "faults", place, "target", target)
+
+
 def usual_names(search: Search) -> None:
-    """Clients are called by their places."""
-    search.attempt(_renamed, search.plan)
+    """Clients, users and groups are called by their places."""
+    for renamed in (_clients_renamed, _users_renamed, _groups_renamed):
+        search.attempt(renamed, search.plan)
 
 
 def no_luck(search: Search) -> None:
@@ -166,6 +174,7 @@ PASSES: Final[tuple[Pass, ...]] = (
     each_sooner,
     shorter,
     small_ids,
+    first_of_a_group,
     usual_names,
     no_luck,
 )
@@ -232,7 +241,8 @@ def _since(plan: Plan, time: float) -> Plan:
         plan,
         clients=tuple(clients),
         messages=tuple(each for each in plan.messages if each.at >= time),
-        faults=tuple(each for each in plan.faults if each.end >= time),
+        # Some wait for a frame, however long that takes: their end is when they begin.
+        faults=tuple(each for each in plan.faults if each.end >= time or isinstance(each, FrameFault | AnswerFault)),
     )
 
 
@@ -243,8 +253,12 @@ def _cut(fault: PlannedFault, seconds: float) -> PlannedFault:
 
 
 def _without_group(plan: Plan, group: str) -> Plan:
+    return _regrouped(plan, {group: DEFAULT_GROUP})
+
+
+def _regrouped(plan: Plan, groups: Mapping[str, str]) -> Plan:
     def moved(part: Any) -> Any:
-        return replace(part, group=DEFAULT_GROUP) if part.group == group else part
+        return replace(part, group=groups.get(part.group, part.group))
 
     return replace(
         plan,
@@ -283,13 +297,26 @@ def _numbered(plan: Plan, base: int) -> Plan:
     return replace(plan, messages=tuple(messages))
 
 
-def _renamed(plan: Plan) -> Plan:
-    names = {client.name: name_of(place) for place, client in enumerate(plan.clients, 1)}
+def _clients_renamed(plan: Plan) -> Plan:
+    names = usual_clients(plan)
     return replace(
         plan,
         clients=tuple(replace(each, name=names[each.name]) for each in plan.clients),
         faults=tuple(replace(each, target=names.get(each.target, each.target)) for each in plan.faults),
     )
+
+
+def _users_renamed(plan: Plan) -> Plan:
+    names = usual_users(plan)
+    return replace(
+        plan,
+        users=tuple(replace(each, nick=names[each.nick]) for each in plan.users),
+        messages=tuple(replace(each, nick=names[each.nick]) if each.nick else each for each in plan.messages),
+    )
+
+
+def _groups_renamed(plan: Plan) -> Plan:
+    return _regrouped(plan, usual_groups(plan))
 
 
 # One member

@@ -11,13 +11,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from tmcfakes.faults import FaultError, PlannedFault, Schedule, fault_from_json
+from tmcfakes.faults.base import SCHEDULE_LIMIT
 from tmcspec import __version__
 from tmcspec.frame_values import show
 from tmcspec.instruction import Instruction
-from tmcspec.routing import DEFAULT_GROUP, check_group_name
+from tmcspec.routing import DEFAULT_GROUP, GROUP_LIMIT, check_group_name
 
 #: A run is not longer than a month, and has no more of anything than a trace can hold.
 SECONDS_LIMIT = 31 * 24 * 3600.0
@@ -48,7 +50,8 @@ class ClientPlan:
         name: what faults and the trace call it.
         group: whose messages it consumes.
         starts: when the application starts it, in seconds of run time, >= 0. It tries again until that succeeds.
-        restarts: when the application stops it gracefully, and starts it anew.
+        restarts: when the application stops it gracefully, and starts it anew: after the start, each later than the
+            one before.
     """
 
     name: str
@@ -59,8 +62,15 @@ class ClientPlan:
     def __post_init__(self) -> None:
         if not self.name or self.name == "*":
             raise PlanError(f"a client needs a name that is not empty nor '*', not {show(self.name)}")
+        _check_text("a client's name", self.name)
         _check_group(self.group)
         _check_times(f"client {self.name!r}", (self.starts, *self.restarts))
+        for before, time in pairwise((self.starts, *self.restarts)):
+            if time <= before:
+                raise PlanError(
+                    f"client {show(self.name)} is restarted at {show(time)} s, and that is not later than "
+                    f"{show(before)} s; valid: restarts after the start, each later than the one before"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +83,7 @@ class UserPlan:
     def __post_init__(self) -> None:
         if not self.nick:
             raise PlanError("a user needs a nick that is not empty")
+        _check_text("a nick", self.nick)
         _check_group(self.group)
 
 
@@ -101,6 +112,8 @@ class MessagePlan:
         if not isinstance(self.id, int) or not -(2**63) <= self.id < 2**63:
             raise PlanError(f"the id of a message is a signed 64-bit integer, not {show(self.id)}")
         _check_group(self.group)
+        _check_text("a topic", self.topic)
+        _check_text("a reason", self.told.reason or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +122,7 @@ class Plan:
 
     Args:
         seed: of everything the run draws by chance, a signed 64-bit integer.
-        seconds: how long messages are produced and things go wrong, > 0.
+        seconds: how long clients are started, messages produced and things go wrong, > 0; nothing is planned later.
         quiet: how long the run goes on after that, with nothing wrong, >= 0.
         clients, users, messages, faults: who, what, and what goes wrong; faults end before the quiet.
 
@@ -126,7 +139,7 @@ class Plan:
     faults: tuple[PlannedFault, ...] = ()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.seed, int) or not -(2**63) <= self.seed < 2**63:
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not -(2**63) <= self.seed < 2**63:
             raise PlanError(f"the seed of a plan is a signed 64-bit integer, not {show(self.seed)}")
         if not 0 < self.seconds <= SECONDS_LIMIT or not 0 <= self.quiet <= SECONDS_LIMIT:
             raise PlanError(
@@ -136,13 +149,31 @@ class Plan:
         _check_many("clients", self.clients, CLIENT_LIMIT, lambda client: client.name)
         _check_many("users", self.users, USER_LIMIT, lambda user: user.nick)
         _check_many("messages", self.messages, MESSAGE_LIMIT, lambda message: message.id)
+        _check_count("faults", self.faults, SCHEDULE_LIMIT)
+        if len(created := self.groups - {DEFAULT_GROUP}) > GROUP_LIMIT:
+            raise PlanError(f"a plan has at most {GROUP_LIMIT} groups beside {DEFAULT_GROUP!r}, not {len(created)}")
         nicks = {user.nick for user in self.users}
         if strangers := [each.nick for each in self.messages if each.nick is not None and each.nick not in nicks]:
             raise PlanError(f"a message is about {show(strangers[0])}, who is no user of the plan")
-        if late := [each for each in self.faults if not each.end <= self.seconds]:
+        self._check_in_time()
+
+    def _check_in_time(self) -> None:
+        """Raises PlanError: something is planned for when the seconds are over."""
+        end = self.seconds
+        late = [(f"client {show(each.name)} starts", each.starts) for each in self.clients if each.starts > end]
+        for client in self.clients:
+            late += [(f"client {show(client.name)} is restarted", time) for time in client.restarts if time > end]
+        late += [(f"message {each.id} is produced", each.at) for each in self.messages if each.at > end]
+        if late:
+            what, time = late[0]
             raise PlanError(
-                f"fault {show(late[0].name)} at {late[0].at:g} s does not end within the {self.seconds:g} s of the "
-                "plan; give it a duration, or let it begin earlier"
+                f"{what} at {show(time)} s, after the {show(end)} s of the plan; give the plan more seconds, or let it "
+                "happen sooner"
+            )
+        if endless := [each for each in self.faults if not each.end <= end]:
+            raise PlanError(
+                f"fault {show(endless[0].name)} at {endless[0].at:g} s does not end within the {end:g} s of the plan; "
+                "give it a duration, or let it begin earlier"
             )
 
     @property
@@ -283,7 +314,15 @@ def _number(name: str, value: Any) -> float:
     return value
 
 
+def _check_text(what: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PlanError(f"{what} must be text that UTF-8 can write, not {show(text)}") from None
+
+
 def _check_group(group: str) -> None:
+    _check_text("a group", group)
     try:
         check_group_name(group)
     except ValueError as error:
@@ -296,9 +335,13 @@ def _check_times(whose: str, times: Iterable[float]) -> None:
             raise PlanError(f"times of {whose} are seconds from 0 to {SECONDS_LIMIT:.0f}, not {show(time)}")
 
 
-def _check_many(what: str, values: tuple[T, ...], limit: int, name: Callable[[T], object]) -> None:
+def _check_count(what: str, values: tuple[T, ...], limit: int) -> None:
     if len(values) > limit:
         raise PlanError(f"a plan has at most {limit} {what}, not {len(values)}")
+
+
+def _check_many(what: str, values: tuple[T, ...], limit: int, name: Callable[[T], object]) -> None:
+    _check_count(what, values, limit)
     counts = Counter(name(value) for value in values)
     if twice := [each for each, count in counts.items() if count > 1]:
         raise PlanError(f"two {what} of a plan are called {show(twice[0])}")

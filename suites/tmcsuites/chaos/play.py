@@ -59,8 +59,7 @@ def _events(plan: Plan) -> list[tuple[float, Happening]]:
     found: list[tuple[float, Happening]] = []
     for client in plan.clients:
         found.append((client.starts, partial(_start, client)))
-        # There is nothing to restart before the start.
-        found += [(time, partial(_restart, client)) for time in client.restarts if time > client.starts]
+        found += [(time, partial(_restart, client)) for time in client.restarts]
     found += [(message.at, partial(_produce, message)) for message in plan.messages]
     return sorted(found, key=lambda event: event[0])
 

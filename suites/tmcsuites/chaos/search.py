@@ -12,10 +12,11 @@ from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
-from tmcsuites.chaos.plan import Plan
+from tmcspec.routing import DEFAULT_GROUP
+from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan, UserPlan
 
 #: Plans in their order: what a person has to follow first, then how odd it is, then how long it takes.
-Size: TypeAlias = tuple[int, int, int, int, int, int, int, int, float]
+Size: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, float]
 
 #: Whole numbers are tried first, and then finer ones, down to the milliseconds that plans are drawn with.
 UNITS: Final = (1, 10, 100, 1000)
@@ -30,8 +31,8 @@ class LimitReached(Exception):
 
 
 def size(plan: Plan) -> Size:
-    """How large a plan is: faults, messages, clients, users, restarts, members that are not as usual, decimal places of
-    its numbers, the sum of its ids and its seed, the sum of its numbers.
+    """How large a plan is: faults, messages, clients, users, restarts, members and then names that are not as usual,
+    decimal places of its numbers, the sum of its ids and its seed, the sum of its numbers.
 
     Example:
         >>> from tmcsuites.chaos.plan import MessagePlan
@@ -41,23 +42,44 @@ def size(plan: Plan) -> Size:
     """
     parts = (*plan.clients, *plan.users, *plan.messages, *plan.faults)
     numbers = [plan.seconds, plan.quiet, *(number for part in parts for number in _numbers(part))]
-    misnamed = sum(client.name != name_of(place) for place, client in enumerate(plan.clients, 1))
     return (
         len(plan.faults),
         len(plan.messages),
         len(plan.clients),
         len(plan.users),
         sum(len(client.restarts) for client in plan.clients),
-        misnamed + (plan.quiet > 0) + sum(_odd_members(part) for part in parts),
+        (plan.quiet > 0) + sum(_odd_members(part) for part in parts),
+        _misnamed(plan),
         sum(map(_decimals, numbers)),
         abs(plan.seed) + sum(abs(message.id) for message in plan.messages),
         round(sum(map(abs, numbers)), 6),
     )
 
 
-def name_of(place: int) -> str:
-    """What the client at a place, from 1, is called in a plan that nobody has taken anything from."""
-    return f"client-{place}"
+# What is called how in a plan that nobody has taken anything from: by what it is called in this one
+
+
+def usual_clients(plan: Plan) -> dict[str, str]:
+    """Clients, by their places."""
+    return {client.name: f"client-{place}" for place, client in enumerate(plan.clients, 1)}
+
+
+def usual_users(plan: Plan) -> dict[str, str]:
+    """Users, by their places."""
+    return {user.nick: f"shop-{place}" for place, user in enumerate(plan.users, 1)}
+
+
+def usual_groups(plan: Plan) -> dict[str, str]:
+    """Groups, in the order in which they come up; the default one is the first."""
+    members: tuple[ClientPlan | UserPlan | MessagePlan, ...] = (*plan.clients, *plan.users, *plan.messages)
+    groups = dict.fromkeys(each.group for each in members if each.group != DEFAULT_GROUP)
+    return {group: f"group-{place}" for place, group in enumerate(groups, 2)}
+
+
+def usual_targets(plan: Plan) -> dict[str, str]:
+    """Clients that faults are aimed at: of each group the first."""
+    first: dict[str, str] = {}
+    return {client.name: first.setdefault(client.group, client.name) for client in plan.clients}
 
 
 class Search:
@@ -138,10 +160,12 @@ class Search:
         if least < high and self.attempt(make, least):
             return least
         for unit in UNITS:
-            bottom, top = math.floor(low * unit), math.ceil(high * unit)
+            # A double's 100 * 0.07 is more than 7, and would be taken for 8.
+            bottom, now = math.floor(round(low * unit, 6)), round(high * unit, 6)
+            top = math.ceil(now)
             in_steps = partial(_in_steps, make, unit, high)
             for steps in (top, top - 1):
-                if steps > bottom and (steps == high * unit or self.attempt(in_steps, steps)):
+                if steps > bottom and (steps == now or self.attempt(in_steps, steps)):
                     return _number(self._halve(bottom, steps, in_steps), unit, high)
         return high
 
@@ -167,6 +191,15 @@ def _in_steps(make: Callable[[N], Plan], unit: int, like: N, steps: int) -> Plan
 def _number(steps: int, unit: int, like: N) -> N:
     """So many steps, of which `unit` make one; an integer, when the number is one that it replaces."""
     return type(like)(steps / unit if unit > 1 else steps)
+
+
+def _misnamed(plan: Plan) -> int:
+    """How many have another name than usual, and how many faults are aimed at others."""
+    names = (usual_clients(plan), usual_users(plan), usual_groups(plan))
+    targets = usual_targets(plan)
+    return sum(name != usual for each in names for name, usual in each.items()) + sum(
+        each.target != targets.get(each.target, each.target) for each in plan.faults
+    )
 
 
 def _odd_members(part: Any) -> int:

@@ -17,6 +17,10 @@ from tmcsuites.chaos.search import LimitReached, Search
 TRIES = 1_000
 
 
+class NotReproduced(ValueError):
+    """A plan does not fail, or not any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shrunk:
     """What shrinking came to.
@@ -36,6 +40,7 @@ def shrink(
     plan: Plan,
     fails: Callable[[Plan], bool],
     *,
+    known: bool = False,
     limit: int = TRIES,
     progress: Callable[[Plan], None] | None = None,
 ) -> Shrunk:
@@ -44,11 +49,13 @@ def shrink(
     Args:
         plan: one that fails.
         fails: whether a plan does; must say the same of the same plan.
+        known: whether the plan is known to fail, and need not be tried; it is the longest of all.
         limit: how many plans are tried, >= 1.
         progress: told of each smaller plan that fails.
 
     Raises:
-        ValueError: the plan does not fail, or the limit is less than 1.
+        NotReproduced: the plan does not fail.
+        ValueError: the limit is less than 1.
 
     Example:
         >>> from tmcsuites.chaos.draw import draw_plan
@@ -60,8 +67,8 @@ def shrink(
     if limit < 1:
         raise ValueError(f"the limit of plans to try must be 1 or more, not {limit!r}")
     search = Search(plan, fails, limit=limit, progress=progress)
-    if not search.fails(plan):
-        raise ValueError("a plan that does not fail cannot be made smaller; was it played with the same client?")
+    if not known and not search.fails(plan):
+        raise NotReproduced("a plan that does not fail cannot be made smaller; was it played with the same client?")
     try:
         _to_a_fixed_point(search)
     except LimitReached:

@@ -19,13 +19,10 @@ from tmcspec.instruction import Instruction
 from tmcspec.routing import DEFAULT_GROUP
 from tmcspec.trace import Entry, Trace
 from tmcsuites.chaos.plan import AT_ONCE, MessagePlan, Plan
-from tmcsuites.report.words import counted, describe_event, describe_finding, visible
+from tmcsuites.report.words import FINDINGS_LIMIT, counted, describe_event, describe_judgement, visible
 
 #: Lines of what was planned, and of what happened.
 LINES_LIMIT: Final = 40
-
-#: Findings of one clause that are told.
-FINDINGS_LIMIT: Final = 3
 
 #: Ids of up to so many digits are shown whole, of longer ones at least the last four.
 SHORT_ID: Final = 8
@@ -68,7 +65,7 @@ def story(plan: Plan, trace: Trace, judgements: Iterable[Judgement], *, again: S
     lines = ["Planned:", *_planned(plan, messages, ids), "", "What happened:"]
     lines += [_line(entry.time, _sentence(entry, ids)) for entry in entries] or ["  nothing that is worth telling"]
     for each in broken:
-        lines += ["", *_accusation(each)]
+        lines += ["", *(visible(text.plain) for text in describe_judgement(each))]
     if again:
         lines += ["", "Again:", *(f"  {visible(command)}" for command in again)]
     return lines
@@ -236,16 +233,6 @@ def _on(connection: str | None) -> str:
 
 
 # What was wrong about it
-
-
-def _accusation(judgement: Judgement) -> list[str]:
-    clause = judgement.clause
-    lines = [f"{clause.id} {clause.level.value.upper()}: {clause.statement}", f"source: {clause.source}"]
-    for finding in judgement.violations[:FINDINGS_LIMIT]:
-        lines += [text.plain for text in describe_finding(finding)]
-    if len(judgement.violations) > FINDINGS_LIMIT:
-        lines.append(f"     and {len(judgement.violations) - FINDINGS_LIMIT} more")
-    return [visible(text) for text in lines]
 
 
 # Lines

@@ -27,6 +27,8 @@ GROUPS = (DEFAULT_GROUP, "group-2", "group-3")
 #: Where readers that are not exact go wrong: at 32 bits, beyond a double's 53, at the sign, at the end.
 ID_CENTRES = (0, 2**31, 2**32, 2**53, 2**62, 2**63 - 16, -(2**31), -(2**53), -(2**63) + 16)
 
+FOR_EVERYBODY = st.just(EVERYBODY)
+
 
 def message_ids() -> st.SearchStrategy[int]:
     """Ids near the places where lossy readers make two into one, and such as production has."""
@@ -79,16 +81,28 @@ def fleets(draw: st.DrawFn, *, seconds: float = 600.0, most: int = 8) -> tuple[C
 
 @st.composite
 def planned_faults(
-    draw: st.DrawFn, *, clients: Sequence[str] = (), seconds: float = 600.0, kinds: Sequence[type[PlannedFault]] = ()
+    draw: st.DrawFn,
+    *,
+    seconds: float = 600.0,
+    kinds: Sequence[type[PlannedFault]] = (),
+    at: st.SearchStrategy[float] | None = None,
+    targets: st.SearchStrategy[str] = FOR_EVERYBODY,
 ) -> PlannedFault:
-    """One fault of any of these kinds, or of any kind there is, that ends in time."""
+    """One fault that ends in time.
+
+    Args:
+        seconds: by when.
+        kinds: of which it is one; any there is by default.
+        at: when it begins, at least 2 seconds before; at any whole second by default.
+        targets: for whom, where its kind is not for everybody anyway.
+    """
     kind = draw(st.sampled_from(tuple(kinds) or tuple(MEMBERS)))
-    at = draw(st.integers(0, int(seconds) - 2))
-    target = EVERYBODY if kind.for_all else draw(st.sampled_from((EVERYBODY, *clients)))
+    begin = draw(st.integers(0, int(seconds) - 2).map(float) if at is None else at)
+    target = EVERYBODY if kind.for_all else draw(targets)
     members: dict[str, Any] = MEMBERS[kind](draw(st.randoms(use_true_random=False)))
     if issubclass(kind, LastingFault):
-        members["duration"] = draw(st.integers(1, max(1, min(300, int(seconds) - at - 1))))
-    return kind(at=float(at), target=target, **members)
+        members["duration"] = draw(st.integers(1, max(1, min(300, int(seconds - begin) - 1))))
+    return kind(at=begin, target=target, **members)
 
 
 @st.composite
@@ -99,8 +113,8 @@ def plans(draw: st.DrawFn, *, seconds: float = 600.0, clients: int = 8, messages
     users = tuple(UserPlan(nick=f"shop-{place}", group=group) for place, group in enumerate(groups, 1))
     about = messages(seconds=seconds, groups=groups, users=users)
     produced = draw(st.lists(about, min_size=1, max_size=messages_, unique_by=lambda message: message.id))
-    names = [client.name for client in fleet]
-    wrong = draw(st.lists(planned_faults(clients=names, seconds=seconds), max_size=faults_))
+    targets = st.sampled_from((EVERYBODY, *(client.name for client in fleet)))
+    wrong = draw(st.lists(planned_faults(seconds=seconds, targets=targets), max_size=faults_))
     return Plan(
         seed=draw(st.integers(0, 3)),
         seconds=seconds,
