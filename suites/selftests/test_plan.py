@@ -161,21 +161,6 @@ def test_a_plan_at_random_is_one_and_survives_its_file(seed: int, clients: int, 
     assert Plan.loads(plan.dumps()) == plan
 
 
-@pytest.mark.parametrize("hours", [1e-6, 0.001, 1 / 7, 24.00001])
-def test_everything_begins_within_the_time_of_a_plan_at_random_however_short_it_is(hours: float) -> None:
-    for seed in SEEDS:
-        plan = draw_plan(seed, hours=hours, clients=3, messages=60, stormy=False)
-        assert (plan.seconds, len(plan.messages)) == (hours * 3600, 60)
-
-
-def test_a_plan_at_random_restarts_nobody_before_the_start() -> None:
-    """Restarts are drawn first: with this seed one for 1.645 s, and then a start at 7.164 s."""
-    (client,) = draw_plan(1333, hours=24, clients=1, messages=0).clients
-    assert client.starts == 7.164
-    assert client.restarts
-    assert min(client.restarts) > 7.164
-
-
 def test_the_same_arguments_give_the_same_plan() -> None:
     assert draw_plan(7, hours=24, clients=4, messages=100) == draw_plan(7, hours=24, clients=4, messages=100)
 
@@ -232,3 +217,18 @@ def test_groups_have_clients() -> None:
         served = {client.group for client in plan.clients}
         assert {message.group for message in plan.messages} <= served
         assert {user.group for user in plan.users} <= served
+
+
+@pytest.mark.parametrize("hours", [1e-6, 0.001, 1 / 7, 24.00001])
+def test_everything_begins_within_the_time_of_a_plan_at_random_however_short_it_is(hours: float) -> None:
+    for seed in SEEDS:
+        plan = draw_plan(seed, hours=hours, clients=3, messages=60, stormy=False)
+        assert (plan.seconds, len(plan.messages)) == (hours * 3600, 60)
+
+
+def test_a_plan_at_random_restarts_nobody_before_the_start() -> None:
+    """Restarts are drawn first: with this seed one for 1.645 s, and then a start at 7.164 s."""
+    (client,) = draw_plan(1333, hours=24, clients=1, messages=0).clients
+    assert client.starts == 7.164
+    assert client.restarts
+    assert min(client.restarts) > 7.164

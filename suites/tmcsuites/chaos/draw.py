@@ -127,7 +127,7 @@ def _moments(rng: random.Random, count: int, seconds: float) -> list[tuple[float
 
 def _rounded(time: float, seconds: float) -> float:
     """A time in milliseconds that is not after the end of the plan."""
-    return min(round(time, 3), seconds)
+    return min(round(min(time, seconds), 3), seconds)
 
 
 def _told(rng: random.Random) -> Instruction:
