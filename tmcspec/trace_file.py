@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from tmcspec.events import EVENTS, ID_LIMIT, Event, Id
 from tmcspec.frame import Frame
 from tmcspec.frame_json import to_json
 from tmcspec.frame_values import show
+from tmcspec.json_text import RepeatedMember, unique
 from tmcspec.timing import CONFIRM_TIMEOUT
 from tmcspec.trace import INTEGER_LIMIT, TIME_LIMIT, Entry, Trace, TraceError, World
 
@@ -309,9 +309,9 @@ def _object(line: bytes | str) -> dict[str, Any]:
         raise TraceError(f"longer than {LINE_LIMIT} bytes")
     try:
         text = line.decode() if isinstance(line, bytes) else line
-        value = json.loads(text, object_pairs_hook=_unique)
-    except TraceError:
-        raise
+        value = json.loads(text, object_pairs_hook=unique)
+    except RepeatedMember as error:
+        raise TraceError(str(error)) from None
     except json.JSONDecodeError as error:
         # Its own text counts lines within this one.
         raise TraceError(f"not JSON: {error.msg}, at character {error.pos + 1}") from None
@@ -320,12 +320,3 @@ def _object(line: bytes | str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TraceError(f"a JSON object is expected, not {_shown(value)}")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object without repeated members: readers differ in which one counts."""
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        name, count = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise TraceError(f"the member {show(name)} is there {count} times")
-    return members

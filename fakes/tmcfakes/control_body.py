@@ -6,13 +6,13 @@ Whatever is wrong is a `Complaint`, which names the member, shows its value and 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final, get_args
 
 from tmcspec.flow import VALUE_LIMIT, Mode
+from tmcspec.json_text import unique
 from tmcspec.routing import GROUP_NAME_LIMIT, TOPIC_NAME_LIMIT, Environment
 
 #: Bytes of a body. Production takes contents of 122,880 characters, and JSON may make six bytes of one.
@@ -67,7 +67,7 @@ def parse(body: bytes) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_float)
+        value = json.loads(body.decode(), object_pairs_hook=unique, parse_constant=_refuse, parse_float=_float)
     except RecursionError:
         raise Complaint("the body is nested too deep") from None
     except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are some
@@ -113,15 +113,6 @@ def _member(given: Mapping[str, Any], name: str, kind: Kind, *, needed: bool) ->
     if needed:
         raise Complaint(f'"{name}" is missing; valid: {kind.valid}')
     return None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object without repeated members: readers differ in which one counts."""
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        name, count = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise ValueError(f"the member {shown(name)} is there {count} times")
-    return members
 
 
 def _refuse(constant: str) -> Any:

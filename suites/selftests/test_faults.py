@@ -142,6 +142,7 @@ def test_what_concerns_everybody_has_no_other_target(kind: type[PlannedFault]) -
         ("{", "a schedule is JSON; "),
         ("[" * 100_000, "a schedule is JSON; "),
         ("7", 'a schedule is {"seed": 0, "faults": '),
+        ('{"seed": 1, "seed": 2}', "a schedule is JSON; the member 'seed' is there 2 times"),
         ('{"faults": 7}', 'a schedule is {"seed": 0, "faults": '),
         ('{"seeds": 7}', "a schedule has no member 'seeds'; valid: 'seed', 'faults'"),
         ('{"seed": "7"}', "the seed of a schedule must be a signed 64-bit integer, not '7'"),

@@ -277,8 +277,9 @@ def test_wrong_usage_is_said(words: tuple[str, ...], text: str) -> None:
         (b'[{"fault": "lag"}]', "fault 1: unknown fault 'lag'"),
         (b'[{"fault": "down"}]', "does not end within the 720 s of the plan"),
         (b"\xff", "no UTF-8 text: "),
+        (b'{"seed": 7}', "has the seed 7, and one seed decides all of a world: pass --seed 7, or leave it out of the"),
     ],
-    ids=["json", "fault", "end", "text"],
+    ids=["json", "fault", "end", "text", "seed"],
 )
 def test_a_schedule_that_is_none_is_refused(tmp_path: Path, data: bytes, text: str) -> None:
     path = tmp_path / "schedule.json"
@@ -286,3 +287,22 @@ def test_a_schedule_that_is_none_is_refused(tmp_path: Path, data: bytes, text: s
     done = tmcspec(*SMALL, "--faults", str(path))
     assert done.status == 4
     assert text in done.err.replace("\n", " ")
+
+
+def test_what_is_more_than_a_trace_holds_is_not_played_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tmcspec.trace.WHOLE_WEIGHT_LIMIT", 100_000)
+    path = tmp_path / "schedule.json"
+    path.write_text('[{"fault": "oversize", "size": 20000, "count": 100}]')
+    done = tmcspec(*SMALL, "--faults", str(path))
+    assert done.status == 4
+    assert done.err.startswith(
+        "This cannot be played to its end: the trace is full: what it holds has more than 100000"
+    )
+
+
+def test_a_schedule_may_say_the_seed_that_it_is_played_with(tmp_path: Path) -> None:
+    path = tmp_path / "schedule.json"
+    path.write_text('{"seed": 7, "faults": []}')
+    assert tmcspec(*SMALL, "--faults", str(path), "--seed", "7").status == 0

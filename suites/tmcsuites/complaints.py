@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import click
 
+from tmcspec.trace import TraceError
 from tmcsuites.adapters.contract import SubjectError
 from tmcsuites.report.words import visible
 from tmcsuites.verdict import ExitStatus
@@ -21,9 +22,19 @@ def complain(text: str) -> None:
 
 @contextmanager
 def not_measured() -> Iterator[None]:
-    """Ends the command with exit status 6 when the client cannot be brought to life, or dies."""
+    """Ends the command with exit status 6 when the client cannot be brought to life, or dies; with 4 when what is to be
+    played is more than a trace holds.
+    """
     try:
         yield
     except SubjectError as error:
         complain(f"The client could not be measured: {error}")
         sys.exit(ExitStatus.NOT_MEASURED)
+    except (TraceError, ExceptionGroup) as error:
+        # The one from whoever makes something happen, the other from the service, to which it happened.
+        full = error.subgroup(TraceError) if isinstance(error, ExceptionGroup) else error
+        if full is None:
+            raise
+        why = full.exceptions[0] if isinstance(full, ExceptionGroup) else full
+        complain(f"This cannot be played to its end: {why}")
+        sys.exit(ExitStatus.USAGE)

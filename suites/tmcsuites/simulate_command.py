@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from tmcfakes.faults import FaultError, Schedule
+from tmcfakes.faults import FaultError, PlannedFault, Schedule
 from tmcspec.clauses import CLAUSES, Judgement, judge_trace
 from tmcspec.events import FrameIn, FrameOut, WsIn, WsOut
 from tmcspec.trace import Entry, Trace
@@ -95,9 +95,9 @@ def simulate(
     try:
         plan = draw_plan(seed, hours=hours, clients=clients, messages=messages, stormy=faults == "random")
         if faults not in ("none", "random"):
-            plan = replace(plan, faults=Schedule.loads(read(Path(faults))).faults)
+            plan = replace(plan, faults=_faults_of(faults, seed))
         subject = subject_of(client)
-    except (PlanError, FaultError, FleetError) as error:
+    except (PlanError, FleetError) as error:
         raise click.UsageError(str(error)) from None
     if plan_file:
         write(plan_file, plan.dumps())
@@ -124,6 +124,20 @@ def simulate(
     elif cause:
         _explain(console, cause)
     sys.exit(ExitStatus.FAILURE if broken else ExitStatus.OK)
+
+
+def _faults_of(file: str, seed: int) -> tuple[PlannedFault, ...]:
+    """The faults of a schedule in a file. Everything else in the world follows from `seed`, so they do as well."""
+    try:
+        schedule = Schedule.loads(read(Path(file)))
+    except FaultError as error:
+        raise click.UsageError(f"{file}: {error}") from None
+    if schedule.seed not in (0, seed):
+        raise click.UsageError(
+            f"{file} has the seed {schedule.seed}, and one seed decides all of a world: pass --seed {schedule.seed}, "
+            "or leave it out of the file"
+        )
+    return schedule.faults
 
 
 def _cause(plan: Plan, broken: Judgement, client: str, *, folder: Path, drawn: Drawn | None) -> Cause | None:

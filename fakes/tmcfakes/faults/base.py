@@ -19,6 +19,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tmcspec.frame_values import show
+from tmcspec.json_text import unique
 
 #: The target that is every client.
 EVERYBODY = "*"
@@ -242,7 +243,7 @@ class Schedule:
     def loads(cls, text: str) -> Schedule:
         """A schedule from JSON text. Raises FaultError."""
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=unique)
         except (ValueError, RecursionError) as error:
             raise FaultError(f"a schedule is JSON; {error}") from None
         return cls.from_json(value)

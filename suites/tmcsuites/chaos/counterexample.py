@@ -18,6 +18,7 @@ from typing import Any, Self
 from tmcspec import __version__
 from tmcspec.clauses import CLAUSES
 from tmcspec.frame_values import show
+from tmcspec.json_text import unique
 from tmcsuites.chaos.fleet import PYTHON, REFERENCE, is_code
 from tmcsuites.chaos.plan import CLIENT_LIMIT, MESSAGE_LIMIT, SECONDS_LIMIT, Plan, PlanError
 
@@ -161,7 +162,7 @@ def load(text: str) -> CounterExample | Plan:
         CounterExampleError, PlanError: it is neither.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise CounterExampleError(f"a counter-example is JSON; {error}") from None
     if isinstance(value, dict) and "plan" in value and "counterexample" not in value:

@@ -8,6 +8,7 @@ and in what its seed decides: tokens, backoffs, who gets a message, the luck wit
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -19,6 +20,7 @@ from tmcfakes.faults.base import SCHEDULE_LIMIT
 from tmcspec import __version__
 from tmcspec.frame_values import show
 from tmcspec.instruction import Instruction
+from tmcspec.json_text import unique
 from tmcspec.routing import DEFAULT_GROUP, GROUP_LIMIT, check_group_name
 
 #: A run is not longer than a month, and has no more of anything than a trace can hold.
@@ -26,6 +28,9 @@ SECONDS_LIMIT = 31 * 24 * 3600.0
 CLIENT_LIMIT = 100
 USER_LIMIT = 1_000
 MESSAGE_LIMIT = 200_000
+
+#: Bytes of a name, topic or reason.
+TEXT_LIMIT = 100_000
 
 #: Seconds without faults at the end of a run. By then a healthy service has pushed again what was lost (six minutes),
 #: to clients that have noticed that their connection is dead (two) and were given a minute to confirm it; and twice
@@ -206,7 +211,7 @@ class Plan:
     @classmethod
     def from_json(cls, value: Any) -> Plan:
         """A plan from its JSON form. Raises PlanError, which says where what is wrong."""
-        if not isinstance(value, dict) or value.get("plan") != 1:
+        if not isinstance(value, dict) or value.get("plan") != 1 or value["plan"] is True:
             raise PlanError(f'a plan is an object with "plan": 1; not {show(value)}')
         known = {"plan", "tmcspec", "seed", "seconds", "quiet", "clients", "users", "messages", "faults"}
         if unknown := sorted(set(value) - known):
@@ -229,7 +234,7 @@ class Plan:
     def loads(cls, text: str) -> Plan:
         """A plan from JSON text. Raises PlanError."""
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=unique)
         except (ValueError, RecursionError) as error:
             raise PlanError(f"a plan is JSON; {error}") from None
         return cls.from_json(value)
@@ -300,12 +305,11 @@ def _message_of(value: Any) -> MessagePlan:
     words: dict[str, tuple[type, ...]] = {"outcome": (str,), "delay_ms": (int,), "reason": (str,), "unusual": (bool,)}
     members = {"at": (int, float), "id": (str, int), "group": (str,), "nick": (str,), "topic": (str,)} | words
     taken = _taken(value, "a message", members, ["at", "id"])
-    try:
-        number = int(taken.pop("id"))
-    except ValueError:
-        raise PlanError(f"the id of a message is a decimal number, not {show(value['id'])}") from None
+    number = str(taken.pop("id"))
+    if not re.fullmatch("-?[0-9]{1,19}", number):
+        raise PlanError(f"the id of a message is a decimal number, not {show(value['id'])}")
     told = Instruction(**{name: taken.pop(name) for name in words if name in taken})
-    return MessagePlan(id=number, told=told, **taken)
+    return MessagePlan(id=int(number), told=told, **taken)
 
 
 def _number(name: str, value: Any) -> float:
@@ -316,9 +320,11 @@ def _number(name: str, value: Any) -> float:
 
 def _check_text(what: str, text: str) -> None:
     try:
-        text.encode()
+        size = len(text.encode())
     except UnicodeEncodeError:
         raise PlanError(f"{what} must be text that UTF-8 can write, not {show(text)}") from None
+    if size > TEXT_LIMIT:
+        raise PlanError(f"{what} has at most {TEXT_LIMIT} bytes, not {size}: {show(text)}")
 
 
 def _check_group(group: str) -> None:
