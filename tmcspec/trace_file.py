@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, BinaryIO, Union, get_args, get_origin, get_type_hints
 
 from tmcspec import __version__
 from tmcspec.events import EVENTS, ID_LIMIT, Event, Id
@@ -57,10 +57,15 @@ def load(path: Path) -> Trace:
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        try:
-            return parse(iter(lambda: file.readline(LINE_LIMIT + 1), b""))
-        except TraceError as error:
-            raise TraceError(f"{path}: {error}") from error
+        return read(file, name=str(path))
+
+
+def read(file: BinaryIO, *, name: str) -> Trace:
+    """Reads a trace from a file that is open, or a pipe. Raises TraceError, which begins with `name`."""
+    try:
+        return parse(iter(lambda: file.readline(LINE_LIMIT + 1), b""))
+    except TraceError as error:
+        raise TraceError(f"{name}: {error}") from error
 
 
 def dump(trace: Trace) -> Iterator[str]:

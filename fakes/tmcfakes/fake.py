@@ -29,6 +29,7 @@ from tmcfakes.watch import Wanted, Watch
 from tmcfakes.websocket import WebSocketFront
 from tmcspec.events import Advanced, Attempted, RetentionSet
 from tmcspec.flow import Flow
+from tmcspec.frame_values import show
 from tmcspec.timing import CONFIRM_TIMEOUT, RETENTION, Timing
 from tmcspec.trace import Entry, Recorder, Trace, World
 
@@ -358,7 +359,12 @@ class FakeTmc:
 
         Args:
             schedule: the faults, and the seed of their chance.
+
+        Raises:
+            TypeError: it is none.
         """
+        if not isinstance(schedule, Schedule):
+            raise TypeError(f"faults come in a schedule, as Schedule(faults=(Down(),)), not as {show(schedule)}")
         self._running()
         self._call(lambda: self._injector.inject(schedule))
 

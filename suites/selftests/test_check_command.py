@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,6 +43,23 @@ def test_a_sound_trace_is_judged_with_0() -> None:
         "violations": [],
     }
     assert rows["LID-1"]["result"] == "not_exercised"
+
+
+def test_a_trace_may_come_by_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Path(trace_of("run", "--case", CONNECTS)).read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert f"{'HSK-1':7} {'pass':9} 1\n" in tmcspec("check", "-").out
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"{}")))
+    ended = tmcspec("check", "-")
+    assert ended.status == 4
+    assert "standard input: line 1: " in ended.err
+
+
+def test_a_trace_that_shows_nothing_is_judged_with_5() -> None:
+    Path("empty.jsonl").write_text('{"trace": 1, "world": "recorded"}\n', encoding="utf-8")
+    ended = tmcspec("check", "empty.jsonl")
+    assert ended.status == 5
+    assert ended.out == f"0 of {len(CLAUSES)} clauses exercised, 0 broken\n"
 
 
 def test_a_trace_with_a_broken_must_is_judged_with_1() -> None:

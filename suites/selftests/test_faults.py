@@ -38,7 +38,8 @@ def test_members_that_are_as_usual_are_left_out() -> None:
     ("members", "text"),
     [
         ([], 'a fault is an object with a member "fault", its name; not a list of 0'),
-        ({}, 'a fault is an object with a member "fault", its name; not '),
+        ({}, 'a fault is an object with a member "fault", its name; this one has none'),
+        ({"Fault": "down"}, "a fault is an object with a member \"fault\", its name; this one has 'Fault'"),
         ({"fault": "lag"}, "unknown fault 'lag'; valid: abort, bandwidth, "),
         ({"fault": ["drop"]}, "unknown fault a list of 1; valid: "),
         ({"fault": "latency"}, "fault 'latency' needs a member 'delay'"),
@@ -127,6 +128,12 @@ def test_a_text_is_as_long_as_its_bytes() -> None:
     faults.Ping(text="字" * 41)
     with pytest.raises(FaultError, match="valid: at most 125 bytes, and these are 126"):
         faults.Ping(text="字" * 42)
+
+
+@pytest.mark.parametrize("listed", [faults.Down(), [faults.Down()], ("down",)])
+def test_a_schedule_is_made_of_faults(listed: Any) -> None:
+    with pytest.raises(FaultError, match="the faults of a schedule are a tuple of faults, as"):
+        Schedule(faults=listed)
 
 
 @pytest.mark.parametrize("kind", [faults.Restart, faults.ClockJump, faults.Degrade, faults.SecondId])

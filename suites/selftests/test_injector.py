@@ -103,6 +103,11 @@ def test_what_a_fault_draws_by_chance_follows_from_the_seed_of_its_schedule_alon
     assert jitter(one) != jitter(two)
 
 
+def test_what_is_no_schedule_is_refused_and_one_is_shown() -> None:
+    with FakeTmc() as tmc, pytest.raises(TypeError, match=r"as Schedule\(faults=\(Down\(\),\)\), not as "):
+        tmc.inject([faults.Down()])  # type: ignore[arg-type]
+
+
 def test_what_has_acted_for_the_last_time_is_not_there_any_more() -> None:
     async def story(tmc: FakeTmc) -> None:
         assert [fault.name for fault in tmc.faults.active] == ["drop", "no_connectack", "down"]

@@ -257,6 +257,7 @@ def test_what_is_to_happen_can_be_written_down(tmp_path: Path) -> None:
         (("--clients", "101"), "--clients"),
         (("--messages", "-1"), "--messages"),
         (("--faults", "/no/such/file"), "/no/such/file: No such file or directory"),
+        (("--faults", "Random"), "--faults is 'Random'; valid: none, random, or the file of a schedule"),
         (("--client", "java"), "the client is 'java'; valid: 'reference', 'mutant:NAME', or 'python:MODULE:FACTORY'"),
         (("--client", "python:mine"), "the client 'python:mine': 'mine' names no factory; MODULE:FACTORY is expected"),
         (("--client", "python:os:nothing"), "AttributeError: module 'os' has no attribute 'nothing'"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -19,19 +19,25 @@ from tmcsuites.report.rows import clause_row, finding_row
 from tmcsuites.report.words import describe_judgement, line
 from tmcsuites.verdict import ExitStatus
 
+#: The name of standard input.
+STDIN: Final = Path("-")
+
 
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def check(trace: Path, as_json: bool) -> None:
-    """Judges a trace file with every clause. Exit status 1 when a MUST was broken, 4 when it is no trace.
+    """Judges a trace file with every clause; - is standard input.
+
+    Exit status 1 when a MUST was broken, 4 when it is no trace, 5 when no clause came to bear.
 
     \b
     Example:
       tmcspec check tmcspec-report/traces/test_lid.py.test_ids_are_confirmed_exactly-largest.jsonl
     """
     try:
-        judgements = judge_trace(trace_file.load(trace))
+        found = trace_file.read(sys.stdin.buffer, name="standard input") if trace == STDIN else trace_file.load(trace)
+        judgements = judge_trace(found)
     except TraceError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -41,7 +47,9 @@ def check(trace: Path, as_json: bool) -> None:
     else:
         _show(judgements)
     broken = any(each.violations and each.clause.level is Level.MUST for each in judgements)
-    sys.exit(ExitStatus.FAILURE if broken else ExitStatus.OK)
+    if broken:
+        sys.exit(ExitStatus.FAILURE)
+    sys.exit(ExitStatus.OK if any(each.exercised for each in judgements) else ExitStatus.NOTHING_RAN)
 
 
 def _row(judgement: Judgement) -> dict[str, Any]:

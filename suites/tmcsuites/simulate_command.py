@@ -128,6 +128,8 @@ def simulate(
 
 def _faults_of(file: str, seed: int) -> tuple[PlannedFault, ...]:
     """The faults of a schedule in a file. Everything else in the world follows from `seed`, so they do as well."""
+    if "/" not in file and "." not in file and not Path(file).exists():
+        raise click.UsageError(f"--faults is {file!r}; valid: none, random, or the file of a schedule")
     try:
         schedule = Schedule.loads(read(Path(file)))
     except FaultError as error:

@@ -197,7 +197,7 @@ class Schedule:
         seed: of what the faults draw by chance, a signed 64-bit integer.
 
     Raises:
-        FaultError: the seed is none, or there are too many faults.
+        FaultError: the seed is none, there are too many faults, or something is none.
 
     Example:
         >>> from tmcfakes.faults import Latency
@@ -212,6 +212,8 @@ class Schedule:
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not -(2**63) <= self.seed < 2**63:
             raise FaultError(f"the seed of a schedule must be a signed 64-bit integer, not {show(self.seed)}")
+        if not isinstance(self.faults, tuple) or not all(isinstance(each, PlannedFault) for each in self.faults):
+            raise FaultError(f"the faults of a schedule are a tuple of faults, as (Down(),), not {show(self.faults)}")
         if len(self.faults) > SCHEDULE_LIMIT:
             raise FaultError(f"a schedule has at most {SCHEDULE_LIMIT} faults, not {len(self.faults)}")
 
@@ -259,8 +261,11 @@ def fault_from_json(value: Any) -> PlannedFault:
         >>> fault_from_json({"fault": "reset_peer", "at": 5, "target": "client-1"})
         ResetPeer(at=5, target='client-1', duration=None, toxicity=1.0, timeout=0.0)
     """
-    if not isinstance(value, dict) or "fault" not in value:
+    if not isinstance(value, dict):
         raise FaultError(f'a fault is an object with a member "fault", its name; not {show(value)}')
+    if "fault" not in value:
+        members = ", ".join(show(name) for name in list(value)[:10]) or "none"
+        raise FaultError(f'a fault is an object with a member "fault", its name; this one has {members}')
     kind = FAULTS.get(value["fault"]) if isinstance(value["fault"], str) else None
     if kind is None:
         raise FaultError(f"unknown fault {show(value['fault'])}; valid: {', '.join(sorted(FAULTS))}")

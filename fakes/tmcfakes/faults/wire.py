@@ -50,8 +50,8 @@ class Latency(StreamFault):
     """All bytes come later, in their order.
 
     Args:
-        delay: by how many seconds, >= 0.
-        jitter: and so many more or less, >= 0 and at most `delay`.
+        delay: by how many seconds, 0 to 3,600.
+        jitter: and so many seconds more or less, at most `delay`.
     """
 
     name = "latency"
@@ -85,7 +85,7 @@ class Slicer(StreamFault):
     Args:
         average_size: bytes in a piece, >= 1.
         size_variation: and so many more or less, >= 0 and less than `average_size`.
-        delay: seconds between two pieces, >= 0.
+        delay: seconds between two pieces, 0 to 3,600.
     """
 
     name = "slicer"
