@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
@@ -149,18 +150,16 @@ class Session:
 
     async def _until(self, deadline: float | None) -> float:
         """Waits for something to happen, or the deadline. Returns the time."""
-        if deadline is None:
-            await self._wake.wait()
-            return _now()
-        if _now() < deadline - _CLOCK_TICK:
+        due = math.inf if deadline is None else deadline
+        if _now() < due - _CLOCK_TICK:
             # Not `asyncio.timeout_at`, which costs more: to wait here is most of what an idle client does.
-            timer = asyncio.get_running_loop().call_at(deadline, self._wake.set)
+            timer = asyncio.get_running_loop().call_at(due, self._wake.set)
             try:
                 await self._wake.wait()
             finally:
                 timer.cancel()
         now = _now()
-        return max(now, deadline) if now >= deadline - _CLOCK_TICK else now
+        return max(now, due) if now >= due - _CLOCK_TICK else now
 
     def _on_bytes(self) -> None:
         self._core.heard(now=_now())
