@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections import Counter
 from typing import Any
@@ -194,6 +195,12 @@ def test_a_plan_at_random_restarts_nobody_before_the_start() -> None:
     assert client.starts == 7.164
     assert client.restarts
     assert min(client.restarts) > 7.164
+
+
+@pytest.mark.parametrize("hours", [0, -1, 745, math.nan, math.inf])
+def test_a_plan_at_random_has_a_length(hours: float) -> None:
+    with pytest.raises(PlanError, match=f"a plan has more than 0 hours and at most 744, not {hours:g}"):
+        draw_plan(7, hours=hours, clients=1, messages=1)
 
 
 def test_the_same_arguments_give_the_same_plan() -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from tmcfakes.faults import luck
 from tmcspec.instruction import Instruction
 from tmcspec.routing import DEFAULT_GROUP
-from tmcsuites.chaos.plan import QUIET, ClientPlan, MessagePlan, Plan, UserPlan
+from tmcsuites.chaos.plan import QUIET, SECONDS_LIMIT, ClientPlan, MessagePlan, Plan, PlanError, UserPlan
 from tmcsuites.chaos.storm import between, draw_faults, draw_times
 
 #: What production's topics look like.
@@ -56,11 +56,16 @@ def draw_plan(
         stormy: whether anything goes wrong.
         quiet: seconds at the end.
 
+    Raises:
+        PlanError: there is no plan of so many hours, clients or messages.
+
     Example:
         >>> few, many = (draw_plan(7, hours=1, clients=count, messages=3) for count in (3, 8))
         >>> few.messages == many.messages
         True
     """
+    if not 0 < hours <= SECONDS_LIMIT / 3600:
+        raise PlanError(f"a plan has more than 0 hours and at most {SECONDS_LIMIT / 3600:g}, not {hours:g}")
     seconds = hours * 3600.0
     count = min(luck(seed, "groups").randint(1, 3), max(1, clients))  # each has a client
     groups = [DEFAULT_GROUP, *(f"group-{number}" for number in range(2, 1 + count))]
