@@ -26,7 +26,9 @@ EXAMPLE = CounterExample(clause="ACK-2", client="mutant:confirms-first", plan=PL
 DRAWN = replace(EXAMPLE, drawn=Drawn(seed=-7, hours=0.5, clients=2, messages=20))
 
 
-@pytest.mark.parametrize("example", [EXAMPLE, DRAWN], ids=["by hand", "drawn"])
+@pytest.mark.parametrize(
+    "example", [EXAMPLE, DRAWN, replace(EXAMPLE, shown_by="LID-1")], ids=["by hand", "drawn", "shown"]
+)
 def test_what_is_written_is_read_back(example: CounterExample) -> None:
     assert load(example.dumps()) == example
 
@@ -52,6 +54,18 @@ def test_the_commands_show_it_again() -> None:
         "tmcspec simulate --seed -7 --hours 0.5 --clients 2 --messages 20 --faults random "
         "--client mutant:confirms-first",
     ]
+
+
+@pytest.mark.parametrize(
+    ("client", "words"), [("python:mine:make", "tmcspec run --python mine:make"), ("reference", "tmcspec run")]
+)
+def test_the_cases_are_named_that_show_it_and_no_others(client: str, words: str) -> None:
+    example = replace(EXAMPLE, client=client, clause="ACK-7")
+    assert not any("tmcspec run" in command for command in example.commands("x.json"))
+    shown = replace(example, shown_by="LID-1")
+    assert load(shown.dumps()) == shown
+    assert shown.commands("x.json")[-1] == f"{words} --clause LID-1"
+    assert len(replace(shown, client="mutant:confirms-first").commands("x.json")) == 1, "run knows no mutants"
 
 
 @pytest.mark.parametrize("hours", [24.0, 24, 1 / 7, 743.123456789, 1e-05])
@@ -81,12 +95,17 @@ def without(name: str) -> str:
         ("[]", 'an object with "counterexample": 1; not a list of 0'),
         ("{}", 'an object with "counterexample": 1; not a dict of 0'),
         (changed(counterexample=2), 'an object with "counterexample": 1; not '),
-        (changed(command="rm"), "has no member 'command'; valid: counterexample, tmcspec, clause, client, drawn, plan"),
+        (
+            changed(command="rm"),
+            "has no member 'command'; valid: counterexample, tmcspec, clause, client, shown_by, drawn, plan",
+        ),
         (without("clause"), "needs a member 'clause'"),
         (without("client"), "needs a member 'client'"),
         (without("plan"), "needs a member 'plan'"),
         (changed(clause="ACK-99"), "not 'ACK-99'; tmcspec clauses lists them"),
         (changed(clause=["ACK-2"]), "not a list of 1; tmcspec clauses lists them"),
+        (changed(shown_by="ACK-99"), "cases about a clause, as ACK-2, not 'ACK-99'; tmcspec clauses lists them"),
+        (changed(shown_by={}), "cases about a clause, as ACK-2, not a dict of 0; tmcspec clauses lists them"),
         (changed(client=""), "a name of up to 200 characters, not ''"),
         (changed(client="x" * 201), "a name of up to 200 characters, not 'xxx"),
         (changed(client={}), "a name of up to 200 characters, not a dict of 0"),

@@ -143,6 +143,17 @@ def planned(**members: Any) -> str:
             "message 8 is produced at 5000 s, after the 1 s of the plan; give the plan more seconds, or let it",
         ),
         (planned(messages=[{"at": 1, "id": "1"}, {"at": 2, "id": "1"}]), "two messages of a plan are called 1"),
+        (
+            planned(clients=[{"name": "a"}, {"name": "b"}], faults=[{"fault": "close", "at": 2, "target": "cleint-1"}]),
+            "fault 'close' at 2 s is for 'cleint-1', who is no client of the plan, so it can never act; "
+            "valid: '*', 'a', 'b'",
+        ),
+        (planned(faults=[{"fault": "abort", "target": "c1"}]), "fault 'abort' at 0 s is for 'c1', who is no client of"),
+        (
+            planned(clients=[{"name": str(n)} for n in range(11)], faults=[{"fault": "abort", "target": "x"}]),
+            "fault 'abort' at 0 s is for 'x', who is no client of the plan, so it can never act; valid: "
+            "'*', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', …",
+        ),
         (planned(faults=[{"fault": "lag"}]), "fault 1: unknown fault 'lag'"),
         (
             planned(faults=[{"fault": "down"}]),

@@ -12,10 +12,10 @@ from tmcfakes.faults import Abort, Close, Down, Drop, LastingFault, Latency, Pla
 from tmcspec.ids import misreadings
 from tmcspec.instruction import Instruction
 from tmcsuites.chaos.draw import draw_plan
-from tmcsuites.chaos.passes import begin_later
+from tmcsuites.chaos.passes import begin_later, end_sooner
 from tmcsuites.chaos.plan import QUIET, ClientPlan, MessagePlan, Plan, PlanError, UserPlan
 from tmcsuites.chaos.search import Search, size
-from tmcsuites.chaos.shrink import shrink
+from tmcsuites.chaos.shrink import Cut, shrink
 
 Fails: TypeAlias = Callable[[Plan], bool]
 
@@ -189,7 +189,7 @@ def test_what_is_found_fails_and_is_smaller_and_its_own(fails: Fails, found: Pla
         first = shrink(day, fails)
         assert fails(first.plan)
         assert size(first.plan) <= size(day)
-        assert not first.exhausted
+        assert first.cut is None
         assert shrink(day, fails) == first
         assert shrink(first.plan, fails).plan == first.plan
 
@@ -223,8 +223,55 @@ def test_a_limit_of_tries_is_kept_and_what_was_found_until_then_fails(limit: int
     day, *_ = days(lost_queue)
     shrunk = shrink(day, lambda plan: bool(tried.append(plan)) or lost_queue(plan), limit=limit)
     assert shrunk.tried == len(tried) == limit
-    assert shrunk.exhausted
+    assert shrunk.cut is Cut.TRIES
     assert lost_queue(shrunk.plan)
+
+
+def test_when_the_time_is_up_no_other_plan_is_tried_and_the_way_there_is_the_same() -> None:
+    day, *_ = days(lost_queue)
+    (slow, few), (quick, many) = ([], []), ([], [])
+    hurried = shrink(day, lost_queue_after(slow), seconds=10.0, clock=lambda: float(len(slow)), progress=few.append)
+    whole = shrink(day, lost_queue_after(quick), seconds=10.0, clock=lambda: 0.0, progress=many.append)
+    assert (hurried.tried, hurried.cut, whole.cut) == (10, Cut.TIME, None)
+    assert slow == quick[:10]
+    assert [*few, hurried.plan] == [*many[: len(few)], few[-1]]
+    assert lost_queue(hurried.plan)
+
+
+def lost_queue_after(tried: list[Plan]) -> Fails:
+    """Keeps what is asked for."""
+    return lambda plan: bool(tried.append(plan)) or lost_queue(plan)
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
+def test_no_time_at_all_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="more than 0 seconds, not "):
+        shrink(SMALLEST, nothing_at_all, seconds=seconds)
+
+
+def test_who_interrupts_gets_the_smallest_plan_so_far() -> None:
+    tried: list[Plan] = []
+
+    def fails(plan: Plan) -> bool:
+        if len(tried) == 10:
+            raise KeyboardInterrupt
+        tried.append(plan)
+        return lost_queue(plan)
+
+    day, *_ = days(lost_queue)
+    assert shrink(day, fails) == replace(shrink(day, lost_queue, limit=10), cut=Cut.INTERRUPTED)
+
+
+def test_a_fault_for_a_client_that_has_not_started_when_the_plan_ends_sooner_goes_with_it() -> None:
+    plan = Plan(
+        seconds=100.0,
+        clients=(ClientPlan(name="client-1"), ClientPlan(name="client-2", starts=90.0)),
+        messages=tuple(message(10.0 * number, id=number) for number in range(10)),
+        faults=(Abort(at=1.0), Abort(at=2.0, target="client-2")),
+    )
+    search = Search(plan, lambda plan: True, limit=100, progress=None)
+    end_sooner(search)
+    assert (len(search.plan.clients), search.plan.faults) == (1, (Abort(at=1.0),))
 
 
 def test_a_clock_that_is_as_small_as_it_can_be_is_left_alone() -> None:
@@ -288,7 +335,8 @@ def test_a_fault_that_needs_more_than_it_has_by_default_keeps_as_little_as_possi
     def fails(plan: Plan) -> bool:
         return any(isinstance(each, LastingFault) and (each.duration or 0) > 0.25 for each in plan.faults)
 
-    plan = Plan(seconds=60.0, faults=(Latency(at=3.217, duration=20.5, delay=0.125, jitter=0.1, target="client-9"),))
+    fault = Latency(at=3.217, duration=20.5, delay=0.125, jitter=0.1, target="client-9")
+    plan = Plan(seconds=60.0, clients=(ClientPlan(name="client-9"),), faults=(fault,))
     assert shrink(plan, fails).plan == replace(SMALLEST, faults=(Latency(duration=1.0, delay=0.0),))
 
 
@@ -367,7 +415,7 @@ def test_the_size_counts_what_must_be_followed_before_what_is_odd() -> None:
         replace(SMALLEST, messages=(message(told=Instruction(outcome="fail", reason="no stock")),)),
         replace(SMALLEST, messages=(message(), message(id=2))),
         replace(SMALLEST, faults=(Close(),)),
-        replace(SMALLEST, faults=(Close(target="client-1"),)),
+        replace(SMALLEST, faults=(Close(target="client-1"),), clients=(CLIENT,)),
     ]
     sizes = [size(plan) for plan in several]
     assert sizes == sorted(sizes)

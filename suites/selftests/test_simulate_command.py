@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from harness import tmcspec
 from tmcspec import trace_file
 from tmcspec.client import Message, TmcClient
 from tmcspec.client.message import OK
-from tmcsuites.adapters.contract import ClientInfo, Subject, Unavailable
+from tmcsuites.adapters.contract import Answer, ClientInfo, StartOptions, Subject, Unavailable
 from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.chaos import ending
 from tmcsuites.chaos.counterexample import CounterExample, load
@@ -85,6 +86,45 @@ def test_machines_are_told_the_cause_too(tmp_path: Path) -> None:
     assert (cause["clause"], cause["file"], cause["exhausted"]) == ("ACK-2", str(tmp_path / "ACK-2.json"), False)
     assert cause["tried"] > 1
     assert "What happened:" in cause["story"]
+
+
+class Impatient(ReferenceSubject):
+    """Confirms first, and who looks on presses Ctrl-C when it is started for the sixth time."""
+
+    starts: ClassVar[int] = 0
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(client_type=Hasty, **more)
+
+    async def start(self, options: StartOptions) -> Answer:
+        Impatient.starts += 1
+        if Impatient.starts == 6:
+            signal.raise_signal(signal.SIGINT)
+        return await super().start(options)
+
+
+def test_ctrl_c_ends_the_search_and_the_smallest_plan_so_far_is_told_and_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Impatient, "starts", 0)
+    words = ("--client", f"python:{__name__}:Impatient", "--counter-examples", str(tmp_path))
+    done = tmcspec(*SMALL[:1], *SMALL[2:], *words)
+    file = tmp_path / "ACK-2.json"
+    assert done.status == 1, done.err
+    assert f"Interrupted. The smallest plan so far is kept: {file}; its story follows" in done.err
+    assert f"tried, and it was interrupted: there may be a smaller one: {file}" in done.out
+    assert "What happened:" in done.out
+    assert isinstance(load(file.read_text(encoding="utf-8")), CounterExample)
+
+
+def test_a_search_may_take_so_long_and_no_longer(tmp_path: Path) -> None:
+    words = ("--client", "mutant:confirms-first", "--counter-examples", str(tmp_path), "--shrink-for", "1e-9")
+    done = tmcspec(*SMALL[:1], *SMALL[2:], *words)
+    assert done.status == 1
+    assert "of 0 tried, and there was no time for more: there may be a smaller one: " in done.out
+    example = load((tmp_path / "ACK-2.json").read_text(encoding="utf-8"))
+    assert isinstance(example, CounterExample)
+    assert len(example.plan.messages) == 20
 
 
 def test_a_world_that_ended_early_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

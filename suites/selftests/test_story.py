@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from harness import judgement
 
-from tmcfakes.faults import Latency, Restart
+from tmcfakes.faults import CorruptField, Drop, Latency, Restart
 from tmcspec.events import (
     Accepted,
     ClientError,
@@ -31,7 +32,9 @@ from tmcspec.instruction import Instruction
 from tmcspec.messages import Confirm, PullRequest
 from tmcspec.trace import Entry, Trace
 from tmcsuites.chaos import story as story_module
+from tmcsuites.chaos.fleet import subject_of
 from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan, UserPlan
+from tmcsuites.chaos.play import play
 from tmcsuites.chaos.story import LINES_LIMIT, SENTENCES, clock, short_ids, story
 
 
@@ -136,6 +139,31 @@ def test_the_accusation_comes_with_its_clause_and_its_proof_and_then_the_way_to_
     assert not any("LID-1" in each for each in lines), "a clause that was not broken accuses nobody"
 
 
+def test_a_push_whose_id_was_changed_on_its_way_is_told_with_the_id_that_the_client_was_sent() -> None:
+    plan = Plan(
+        seconds=10.0,
+        quiet=0.0,
+        clients=(ClientPlan(name="client-1"),),
+        messages=(MessagePlan(at=1.0, id=1), MessagePlan(at=2.0, id=2)),
+        faults=(CorruptField(frame="push", at=1.5),),
+    )
+    trace = play(plan, subject_of("reference"))
+    (strange,) = (entry for entry in trace.entries if isinstance(entry.event, UnknownConfirm))
+    lines = story(plan, trace, [judgement("ACK-7", "confirmed twice", evidence=[strange])])
+    assert isinstance(strange.event, UnknownConfirm)
+    (name,) = short_ids([int(strange.event.id or 0)]).values()
+    told = [line for line in lines if "the push that goes out" in line]
+    assert told == [f"    2.000 s  the push that goes out on c1 has the id {name}, which no message has"]
+    assert f"    2.000 s  message {name} is confirmed on c1, and nobody waits for that" in lines
+
+
+def test_faults_that_never_acted_are_told() -> None:
+    plan = replace(PLAN, faults=(*PLAN.faults, Drop(frame="sendack")))
+    lines = story(plan, TRACE, [judgement("ACK-2", "too soon", evidence=[TRACE.entries[4]])])
+    assert lines[lines.index("Of 3 faults, 1 never acted: drop for everybody.") - 1] == ""
+    assert not any("never acted" in line for line in story(PLAN, TRACE, []))
+
+
 def test_where_nobody_is_accused_the_messages_are_told() -> None:
     lines = story(PLAN, TRACE, [])
     happened = lines[lines.index("What happened:") + 1 :]
@@ -237,7 +265,7 @@ EVERY: dict[str, Any] = {
 @pytest.mark.parametrize("kind", SENTENCES, ids=lambda kind: kind.word)
 def test_every_event_that_is_told_has_a_sentence(kind: type[Event]) -> None:
     members = {name: EVERY[name] for name in kind.__dataclass_fields__ if name in EVERY}
-    text = story_module._sentence(Entry(seq=1, time=0, event=kind(**members)), {7: "seven"})
+    text = story_module._sentence(Entry(seq=1, time=0, event=kind(**members)), {7: "seven"}, frozenset())
     assert "{" not in text
     assert ("seven" in text) == ("message" in members or "id" in members)
 

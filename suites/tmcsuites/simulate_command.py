@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tmcfakes.faults import FaultError, PlannedFault, Schedule
-from tmcspec.clauses import CLAUSES, Judgement, judge_trace
+from tmcspec.clauses import CLAUSES, Binds, Judgement, judge_trace
 from tmcspec.events import FrameIn, FrameOut, WsIn, WsOut
 from tmcspec.trace import Entry, Trace
 from tmcsuites.chaos.census import census
@@ -24,9 +24,10 @@ from tmcsuites.chaos.counterexample import Drawn
 from tmcsuites.chaos.draw import draw_plan
 from tmcsuites.chaos.ending import early_end
 from tmcsuites.chaos.fleet import FleetError, clauses_for, subject_of
+from tmcsuites.chaos.lookout import looking
 from tmcsuites.chaos.plan import CLIENT_LIMIT, MESSAGE_LIMIT, SECONDS_LIMIT, Plan, PlanError
 from tmcsuites.chaos.play import play
-from tmcsuites.chaos.reduce import Cause, reduce, worst
+from tmcsuites.chaos.reduce import Cause, reduce, telling
 from tmcsuites.chaos.shrink import NotReproduced
 from tmcsuites.complaints import complain, not_measured
 from tmcsuites.files import read, save_trace, write
@@ -67,6 +68,15 @@ from tmcsuites.verdict import ExitStatus
     help="Where the smallest plan that breaks a MUST goes.",
 )
 @click.option("--shrink/--no-shrink", "shrinking", default=True, help="Whether to look for it; that takes minutes.")
+@click.option(
+    "--shrink-for",
+    "seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="After so many the smallest found so far is told. Ctrl-C does the same.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines, when all is done; with the story.")
 def simulate(
     seed: int,
@@ -80,6 +90,7 @@ def simulate(
     log: int,
     folder: Path,
     shrinking: bool,
+    seconds: float,
     as_json: bool,
 ) -> None:
     """One seeded world in virtual time: a fleet of clients, messages and faults. Tells what happened, and judges it.
@@ -114,11 +125,11 @@ def simulate(
         save_trace(trace, trace_path)
     if not as_json:
         _tell(console, plan, judgements, trace, took=time.perf_counter() - began)
-    broken = worst(judgements)
+    broken = telling(judgements)
     cause = None
     if broken and shrinking:
         drawn = Drawn(seed=seed, hours=hours, clients=clients, messages=messages) if faults == "random" else None
-        cause = _cause(plan, broken, client, folder=folder, drawn=drawn)
+        cause = _cause(plan, broken, client, folder=folder, drawn=drawn, seconds=seconds)
     if as_json:
         click.echo(json.dumps(_report(plan, judgements, trace, cause)))
     elif cause:
@@ -142,17 +153,35 @@ def _faults_of(file: str, seed: int) -> tuple[PlannedFault, ...]:
     return schedule.faults
 
 
-def _cause(plan: Plan, broken: Judgement, client: str, *, folder: Path, drawn: Drawn | None) -> Cause | None:
-    """Makes the day smaller until only the cause is left. None when the same day is a good one now, which is said."""
-    with not_measured(), Console(stderr=True).status("looking for the smallest plan that does this") as status:
+def _cause(
+    plan: Plan, found: Sequence[Judgement], client: str, *, folder: Path, drawn: Drawn | None, seconds: float
+) -> Cause | None:
+    """Makes the day smaller until only the cause is left. None when the same day is a good one now, which is said.
 
-        def progress(smaller: Plan) -> None:
-            parts = (counted(len(smaller.faults), "fault"), counted(len(smaller.messages), "message"))
-            status.update(f"looking for the smallest plan that does this: {', '.join(parts)} so far")
-
-        clause = broken.clause.id
+    Args:
+        plan: the day.
+        found: what was broken, the most telling first.
+        client: its name.
+        folder: where the smallest plan goes.
+        drawn: how the day was drawn.
+        seconds: after so many the smallest so far will do.
+    """
+    broken, *others = found
+    clause = broken.clause.id
+    with not_measured(), looking(Console(stderr=True), write=complain) as progress:
         try:
-            return reduce(plan, clause, client, folder=folder, drawn=drawn, known=True, progress=progress)
+            return reduce(
+                plan,
+                clause,
+                client,
+                folder=folder,
+                others=[each.clause.id for each in others if each.clause.binds is Binds.CLIENT],
+                drawn=drawn,
+                known=True,
+                seconds=seconds,
+                progress=progress,
+                interrupted=_interrupted,
+            )
         except OSError as error:
             raise click.UsageError(f"--counter-examples {folder}: {error.strerror}") from None
         except NotReproduced:
@@ -161,9 +190,13 @@ def _cause(plan: Plan, broken: Judgement, client: str, *, folder: Path, drawn: D
             return None
 
 
+def _interrupted(file: Path) -> None:
+    complain(f"Interrupted. The smallest plan so far is kept: {file}; its story follows (Ctrl-C again ends at once).")
+
+
 def _explain(console: Console, cause: Cause) -> None:
     """Tells the cause as a story."""
-    cut = ", and no more were allowed" if cause.exhausted else ""
+    cut = f", and {cause.cut}: there may be a smaller one" if cause.cut else ""
     told = ["", f"The smallest plan found, of {cause.tried} tried{cut}: {cause.file}", *cause.story]
     console.print(Text("\n".join(visible(each) for each in told)), soft_wrap=True)
 

@@ -81,6 +81,8 @@ class CounterExample:
     Args:
         clause: the id of the clause.
         client: which client it is.
+        shown_by: the id of the clause by whose cases `tmcspec run` shows a defect of the client, too; None when none
+            does, or nobody has looked.
         plan: what is to happen.
         drawn: how the plan was drawn that this one was made from; None when it was written by hand.
 
@@ -96,12 +98,18 @@ class CounterExample:
     clause: str
     client: str
     plan: Plan
+    shown_by: str | None = None
     drawn: Drawn | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.clause, str) or self.clause not in CLAUSES:
             raise CounterExampleError(
                 f"the clause of a counter-example is the id of one, as ACK-2, not {show(self.clause)}; "
+                "tmcspec clauses lists them"
+            )
+        if self.shown_by is not None and (not isinstance(self.shown_by, str) or self.shown_by not in CLAUSES):
+            raise CounterExampleError(
+                f"a counter-example is shown by the cases about a clause, as ACK-2, not {show(self.shown_by)}; "
                 "tmcspec clauses lists them"
             )
         if not isinstance(self.client, str) or not 0 < len(self.client) <= CLIENT_NAME_LIMIT:
@@ -111,18 +119,17 @@ class CounterExample:
             )
 
     def commands(self, file: str) -> list[str]:
-        """The commands that show it again, when it is in this file: the plan, the day that it was found in, and, for a
-        client that is no mutant, the cases about the clause.
+        """The commands that show it again, when it is in this file: the plan, the day that it was found in, and the
+        cases that show it, for a client that `tmcspec run` can run.
         """
         # What a file says is code is not run: who replays it says so.
         said = ["--client", self.client] if is_code(self.client) else []
         found = [["tmcspec", "replay", file, *said]]
         if self.drawn is not None:
             found.append(self.drawn.words(self.client))
-        if is_code(self.client):
-            found.append(["tmcspec", "run", "--python", self.client.removeprefix(PYTHON), "--clause", self.clause])
-        elif self.client == REFERENCE:
-            found.append(["tmcspec", "run", "--clause", self.clause])
+        if self.shown_by is not None and can_run(self.client):
+            python = ["--python", self.client.removeprefix(PYTHON)] if is_code(self.client) else []
+            found.append(["tmcspec", "run", *python, "--clause", self.shown_by])
         return [shlex.join(words) for words in found]
 
     def dumps(self) -> str:
@@ -133,6 +140,8 @@ class CounterExample:
             "clause": self.clause,
             "client": self.client,
         }
+        if self.shown_by is not None:
+            members["shown_by"] = self.shown_by
         if self.drawn is not None:
             members["drawn"] = asdict(self.drawn)
         lines = [f' "{name}": {json.dumps(value)},' for name, value in members.items()]
@@ -144,7 +153,7 @@ class CounterExample:
         """A counter-example from its JSON form. Raises CounterExampleError."""
         if not isinstance(value, dict) or value.get("counterexample") != 1:
             raise CounterExampleError(f'a counter-example is an object with "counterexample": 1; not {show(value)}')
-        known = ("counterexample", "tmcspec", "clause", "client", "drawn", "plan")
+        known = ("counterexample", "tmcspec", "clause", "client", "shown_by", "drawn", "plan")
         needed = ("clause", "client", "plan")
         _check_members("a counter-example", value, known, needed)
         try:
@@ -152,7 +161,13 @@ class CounterExample:
         except PlanError as error:
             raise CounterExampleError(f"its plan: {error}") from None
         drawn = None if value.get("drawn") is None else _drawn_of(value["drawn"])
-        return cls(clause=value["clause"], client=value["client"], plan=plan, drawn=drawn)
+        shown_by = value.get("shown_by")
+        return cls(clause=value["clause"], client=value["client"], plan=plan, shown_by=shown_by, drawn=drawn)
+
+
+def can_run(client: str) -> bool:
+    """Whether `tmcspec run` takes a client of this name; it knows no mutants."""
+    return client == REFERENCE or is_code(client)
 
 
 def load(text: str) -> CounterExample | Plan:

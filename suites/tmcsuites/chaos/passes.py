@@ -7,7 +7,7 @@ as it is, however often they go over it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, replace
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -203,8 +203,13 @@ def _put(plan: Plan, kind: str, place: int, part: Any) -> Plan:
 
 
 def _with_clients(plan: Plan, kept: tuple[ClientPlan, ...]) -> Plan:
-    there = {EVERYBODY} | {client.name for client in kept}
-    return replace(plan, clients=kept, faults=tuple(each for each in plan.faults if each.target in there))
+    return replace(plan, clients=kept, faults=_for(kept, plan.faults))
+
+
+def _for(clients: Iterable[ClientPlan], faults: Iterable[PlannedFault]) -> tuple[PlannedFault, ...]:
+    """The faults that concern one of these clients, or everybody."""
+    there = {EVERYBODY} | {client.name for client in clients}
+    return tuple(each for each in faults if each.target in there)
 
 
 def _with_users(plan: Plan, kept: tuple[UserPlan, ...]) -> Plan:
@@ -228,7 +233,7 @@ def _until(plan: Plan, seconds: float) -> Plan:
         seconds=seconds,
         clients=tuple(clients),
         messages=tuple(each for each in plan.messages if each.at < seconds),
-        faults=tuple(faults),
+        faults=_for(clients, faults),
     )
 
 

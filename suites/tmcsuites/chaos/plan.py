@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from tmcfakes.faults import FaultError, PlannedFault, Schedule, fault_from_json
+from tmcfakes.faults import EVERYBODY, FaultError, PlannedFault, Schedule, fault_from_json
 from tmcfakes.faults.base import SCHEDULE_LIMIT
 from tmcspec import __version__
 from tmcspec.frame_values import show
@@ -28,6 +28,9 @@ SECONDS_LIMIT = 31 * 24 * 3600.0
 CLIENT_LIMIT = 100
 USER_LIMIT = 1_000
 MESSAGE_LIMIT = 200_000
+
+#: Of so many names an error tells.
+NAMES_SHOWN = 10
 
 #: Bytes of a name, topic or reason.
 TEXT_LIMIT = 100_000
@@ -129,7 +132,8 @@ class Plan:
         seed: of everything the run draws by chance, a signed 64-bit integer.
         seconds: how long clients are started, messages produced and things go wrong, > 0; nothing is planned later.
         quiet: how long the run goes on after that, with nothing wrong, >= 0.
-        clients, users, messages, faults: who, what, and what goes wrong; faults end before the quiet.
+        clients, users, messages, faults: who, what, and what goes wrong; faults end before the quiet, and are for
+            everybody or for a client of the plan. All clients have names, so none is known by its connection.
 
     Raises:
         PlanError: the message shows the value and what is valid.
@@ -160,6 +164,14 @@ class Plan:
         nicks = {user.nick for user in self.users}
         if strangers := [each.nick for each in self.messages if each.nick is not None and each.nick not in nicks]:
             raise PlanError(f"a message is about {show(strangers[0])}, who is no user of the plan")
+        names = {client.name for client in self.clients}
+        if lost := [each for each in self.faults if each.target != EVERYBODY and each.target not in names]:
+            valid = ", ".join(map(show, (EVERYBODY, *(client.name for client in self.clients[:NAMES_SHOWN]))))
+            more = ", …" if len(self.clients) > NAMES_SHOWN else ""
+            raise PlanError(
+                f"fault {show(lost[0].name)} at {lost[0].at:g} s is for {show(lost[0].target)}, who is no client of "
+                f"the plan, so it can never act; valid: {valid}{more}"
+            )
         self._check_in_time()
 
     def _check_in_time(self) -> None:

@@ -30,6 +30,10 @@ class LimitReached(Exception):
     """No plan may be tried any more."""
 
 
+class TimeIsUp(Exception):
+    """There is no time to try another plan."""
+
+
 def size(plan: Plan) -> Size:
     """How large a plan is: faults, messages, clients, users, restarts, members and then names that are not as usual,
     decimal places of its numbers, the sum of its ids and its seed, the sum of its numbers.
@@ -90,6 +94,8 @@ class Search:
         fails: whether a plan fails in the way that is looked for. Asked once for each.
         limit: of how many plans it is asked.
         progress: told of each smaller plan that fails.
+        late: whether no more may be tried, though the limit is not reached; asked before each try. It ends the search,
+            and decides nothing in it.
 
     Attributes:
         plan: the smallest plan that is known to fail.
@@ -97,7 +103,13 @@ class Search:
     """
 
     def __init__(
-        self, plan: Plan, fails: Callable[[Plan], bool], *, limit: int, progress: Callable[[Plan], None] | None
+        self,
+        plan: Plan,
+        fails: Callable[[Plan], bool],
+        *,
+        limit: int,
+        progress: Callable[[Plan], None] | None,
+        late: Callable[[], bool] = lambda: False,
     ) -> None:
         self.plan = plan
         self.tried = 0
@@ -105,15 +117,18 @@ class Search:
         self._fails = fails
         self._limit = limit
         self._progress = progress
+        self._late = late
         self._answers: dict[Plan, bool] = {}
 
     def fails(self, plan: Plan) -> bool:
-        """Whether a plan fails. Raises LimitReached when it may not be tried any more."""
+        """Whether a plan fails. Raises LimitReached or TimeIsUp when it may not be tried any more."""
         if plan not in self._answers:
             if self.tried >= self._limit:
                 raise LimitReached
-            self.tried += 1
+            if self._late():
+                raise TimeIsUp
             self._answers[plan] = self._fails(plan)
+            self.tried += 1
         return self._answers[plan]
 
     def attempt(self, make: Callable[P, Plan], *args: P.args, **kwargs: P.kwargs) -> bool:

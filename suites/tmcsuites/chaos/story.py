@@ -7,7 +7,7 @@ one that was not is told in part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
 from tmcfakes.faults import EVERYBODY
@@ -18,6 +18,7 @@ from tmcspec.events import FrameIn, FrameOut
 from tmcspec.instruction import Instruction
 from tmcspec.routing import DEFAULT_GROUP
 from tmcspec.trace import Entry, Trace
+from tmcsuites.chaos.idle import told_idle
 from tmcsuites.chaos.plan import AT_ONCE, MessagePlan, Plan
 from tmcsuites.report.words import FINDINGS_LIMIT, counted, describe_event, describe_judgement, visible
 
@@ -63,7 +64,12 @@ def story(plan: Plan, trace: Trace, judgements: Iterable[Judgement], *, again: S
     messages = [each for each in plan.messages if len(plan.messages) <= LINES_LIMIT or each.id in evident]
     ids = short_ids({each.id for each in messages} | _ids_of(entries))
     lines = ["Planned:", *_planned(plan, messages, ids), "", "What happened:"]
-    lines += [_line(entry.time, _sentence(entry, ids)) for entry in entries] or ["  nothing that is worth telling"]
+    known = _produced(trace)
+    lines += [_line(entry.time, _sentence(entry, ids, known)) for entry in entries] or [
+        "  nothing that is worth telling"
+    ]
+    if waiting := told_idle(plan, trace):
+        lines += ["", visible(f"{waiting[0].upper()}{waiting[1:]}.")]
     for each in broken:
         lines += ["", *(visible(text.plain) for text in describe_judgement(each))]
     if again:
@@ -158,8 +164,12 @@ def _told(trace: Trace, findings: Sequence[Finding]) -> list[Entry]:
         if (connection := getattr(entry.event, "connection", None)) is not None
     }
 
+    known = _produced(trace)
+
     def matters(entry: Entry) -> bool:
         event = entry.event
+        if isinstance(event, FrameOut):  # a push whose id was changed on its way, so that its client knows no other
+            return event.connection in connections and _stray(event, known) is not None
         if isinstance(event, OF_CONNECTIONS):
             return event.connection in connections
         return isinstance(event, ALWAYS) or (not isinstance(event, FrameIn | FrameOut) and _id_of(event) in ids)
@@ -184,7 +194,20 @@ def _ids_of(entries: Iterable[Entry]) -> set[int]:
     return {id for entry in entries if (id := _id_of(entry.event)) is not None}
 
 
-def _sentence(entry: Entry, ids: Ids) -> str:
+def _produced(trace: Trace) -> frozenset[int]:
+    """The ids that messages have."""
+    return frozenset(entry.event.message for entry in trace.entries if isinstance(entry.event, events.Produced))
+
+
+def _stray(event: FrameOut, known: Set[int]) -> int | None:
+    """The id of what goes to a client, when no message has it."""
+    id = _id_of(event)
+    return None if id in known else id
+
+
+def _sentence(entry: Entry, ids: Ids, known: Set[int]) -> str:
+    if isinstance(entry.event, FrameOut) and (stray := _stray(entry.event, known)) is not None:
+        return f"the push that goes out on {entry.event.connection} has the id {ids[stray]}, which no message has"
     tell = SENTENCES.get(type(entry.event))
     if tell is None:
         return describe_event(entry)
