@@ -26,9 +26,7 @@ class Fleet:
         anybody: there may be clients that nothing in the trace names.
     """
 
-    def __init__(
-        self, timeline: Timeline, conversations: Mapping[str, Conversation], *, anybody: bool = False
-    ) -> None:
+    def __init__(self, timeline: Timeline, conversations: Mapping[str, Conversation], *, anybody: bool = False) -> None:
         self._timeline = timeline
         openings = ((name, conversation.opened) for name, conversation in conversations.items())
         self._owners = {name: opened.event.client if opened else None for name, opened in openings}
