@@ -67,6 +67,23 @@ def test_a_client_that_is_silent_for_more_than_a_minute(story: Story) -> Evidenc
 
 
 @leaves_open("CON-5")
+def test_a_client_that_is_not_read_from_is_heard_of_late(story: Story) -> None:
+    story.connect(client="client")
+    story.fault("stop_reading", "client")
+    story.wait(61)
+    story.heals("stop_reading", "client")
+    story.pull()
+
+
+@violates("CON-5", "61 s without a sign of life", times=1)
+def test_another_client_that_is_not_read_from_excuses_nobody(story: Story) -> Evidence:
+    first = story.connect(client="client")
+    story.fault("stop_reading", "other")
+    story.wait(61)
+    return first, story.pull()
+
+
+@leaves_open("CON-5")
 def test_what_is_still_to_come_or_on_no_accepted_connection_counts_for_nothing(story: Story) -> None:
     story.connects()
     story.wait(100)

@@ -220,7 +220,7 @@ def only_what_was_delivered_is_confirmed(history: History) -> Iterator[Finding]:
             yield held(said.entry)
         # Where the trace begins later, it does not show what was pushed before.
         elif not history.naming.mistaken_for(confirmed) and history.conversations[said.connection].opened:
-            if history.corruption.misled(said.entry):
+            if history.corruption.misled(said.entry) or history.past_may_tell(said.entry):
                 continue
             yield broken(f"{confirmed} was confirmed and had not been pushed", said.entry)
 

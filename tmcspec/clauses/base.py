@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from inspect import cleandoc
 from typing import Literal
@@ -118,10 +118,14 @@ def judge(clause: Clause, history: History) -> Judgement:
     """Judges one history by one clause."""
     if clause.needs_handlers and not history.trace.handlers:
         return Judgement(clause=clause, exercised=0, violations=())
+    # Frames alone do not show what the service knew.
+    if clause.binds is Binds.SERVICE and history.outside:
+        return Judgement(clause=clause, exercised=0, violations=())
     findings = list(clause.judge(history))
-    return Judgement(
-        clause=clause, exercised=len(findings), violations=tuple(finding for finding in findings if not finding.held)
-    )
+    violations = (finding for finding in findings if not finding.held)
+    if history.outside:
+        violations = (replace(each, evidence=history.recorded(each.evidence)) for each in violations)
+    return Judgement(clause=clause, exercised=len(findings), violations=tuple(violations))
 
 
 class Catalogue(dict[str, Clause]):

@@ -14,7 +14,7 @@ from tmcspec.clauses.history import History
 from tmcspec.clauses.starting import told_of
 from tmcspec.clauses.stopping import findings_of_stops
 from tmcspec.clauses.websocket import SIGN_WITHIN, Sockets
-from tmcspec.events import Accepted, Attempted, ClientDied, ClientStopped, Fault, Healed
+from tmcspec.events import Accepted, Attempted, ClientDied, ClientStopped, Fault, Healed, Opened
 from tmcspec.messages import Connect
 from tmcspec.timing import CONNECTACK_PATIENCE
 from tmcspec.trace import Entry
@@ -97,7 +97,7 @@ def attempts_are_apart(history: History) -> Iterator[Finding]:
         for (before, end), (after, _) in pairwise(attempts):
             alone = over < before.seq and end < after.seq
             over = max(over, end)
-            tried_anew = bisect_left(anew, before.seq) != bisect_left(anew, after.seq)
+            tried_anew = bisect_left(anew, before.seq) != bisect_left(anew, after.seq) or _left(history, before)
             if not alone or tried_anew or history.delayed(before, after, client):
                 continue
             gap = history.between(before, after)
@@ -301,6 +301,16 @@ def _attempts(history: History) -> dict[str | None, list[tuple[Entry, float]]]:
     for attempts in found.values():
         attempts.sort(key=lambda attempt: attempt[0].seq)
     return found
+
+
+def _left(history: History, attempt: Entry) -> bool:
+    """Whether a client closed the connection of an attempt by itself, and nothing tells whether it was stopped there
+    and started anew.
+    """
+    if not history.outside or not isinstance(attempt.event, Opened):
+        return False
+    closed = history.conversations[attempt.event.connection].closed
+    return closed is not None and closed.event.by == "client"
 
 
 def _prevented(

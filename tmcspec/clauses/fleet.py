@@ -21,15 +21,18 @@ class Fleet:
     Attributes:
         names: the clients that show, in order of their names.
         several: whether there are more than one, so that it cannot be told whose a connection is unless that is said.
+
+    Args:
+        anybody: there may be clients that nothing in the trace names.
     """
 
-    def __init__(self, timeline: Timeline, conversations: Mapping[str, Conversation]) -> None:
+    def __init__(self, timeline: Timeline, conversations: Mapping[str, Conversation], *, anybody: bool = False) -> None:
         self._timeline = timeline
         openings = ((name, conversation.opened) for name, conversation in conversations.items())
         self._owners = {name: opened.event.client if opened else None for name, opened in openings}
         found = {getattr(entry.event, "client", None) for entry in timeline.trace.entries}
         self.names: Sequence[str] = sorted(name for name in found if name is not None)
-        self.several = len(self.names) > 1
+        self.several = len(self.names) > 1 or (anybody and None in self._owners.values())
         # By kind: by client, the events that name it; those of nobody are anybody's.
         self._events: dict[type[Event], dict[str | None, list[Entry]]] = {}
 

@@ -30,10 +30,11 @@ from tmcspec.clauses.deliveries import Delivery, DeliveryReader, Life
 from tmcspec.clauses.fleet import Fleet
 from tmcspec.clauses.hindrance import Lasting, bars, delays, hinders, refuses_upgrades
 from tmcspec.clauses.naming import Naming
+from tmcspec.clauses.outside import retold
 from tmcspec.clauses.requests import Requests
 from tmcspec.clauses.settings import Settings
 from tmcspec.clauses.timeline import At, Timeline, following
-from tmcspec.events import ClientDied, ClientError, ClientStopped, Fault, FrameOut, Produced
+from tmcspec.events import ClientDied, ClientError, ClientStopped, Fault, FrameIn, FrameOut, Produced, WsIn
 from tmcspec.ids import misreadings
 from tmcspec.messages import Push, ServiceMessage
 from tmcspec.trace import Entry, Trace
@@ -65,12 +66,16 @@ class History(Timeline):
         naming: the ids that the client named.
         settings: what the operator of the service had set.
         copies: the messages that are the same to the application.
+        outside: it was recorded from the outside, so that what the service did is told by the frames alone.
     """
 
     def __init__(self, trace: Trace) -> None:
+        self._retold = retold(trace)
+        self.outside = self._retold is not None
+        trace = self._retold.trace if self._retold else trace
         super().__init__(trace)
         self.conversations = read_conversations(trace)
-        self.fleet = Fleet(self, self.conversations)
+        self.fleet = Fleet(self, self.conversations, anybody=self.outside)
         self._hindrances, self._bars, self._delays, self._refusals = (
             Lasting(self, self.conversations, self.fleet, wanted)
             for wanted in (hinders, bars, delays, refuses_upgrades)
@@ -99,6 +104,16 @@ class History(Timeline):
         self._pushes: dict[Delivery, Push | None] = {}
         self._misread: dict[int, Misreading | None] = {}
         self._surplus: dict[int, Entry | None] = {}
+
+    def recorded(self, evidence: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """The entries that these stand for, in the trace as it was recorded."""
+        if self._retold is None:
+            return evidence
+        return tuple(dict.fromkeys(self._retold.source(entry) for entry in evidence))
+
+    def past_may_tell(self, entry: Entry) -> bool:
+        """Whether what a client does there may come from before a trace that was recorded from the outside."""
+        return self.outside and self.between(self.trace.entries[0], entry) < self.trace.patience
 
     # What a client still owes
 
@@ -229,10 +244,24 @@ class History(Timeline):
 
     def hindered(self, start: Entry, seconds: float, *, on: str | None = None, client: str | None = None) -> bool:
         """Whether a lasting fault kept the bytes of a client from passing in time; see `Lasting.hindered`. A connection
-        whose bytes were corrupted may be deaf to its end.
+        whose bytes were corrupted may be deaf to its end. Where no fault is told of, only what came later shows that
+        bytes passed.
         """
+        if self.outside:
+            return on is None or not self._heard_from(on, start, seconds)
         deaf = on is not None and self.corruption.ever(on, start)
         return deaf or self._hindrances.hindered(start, seconds, on=on, client=client)
+
+    def _heard_from(self, connection: str, start: Entry, seconds: float) -> bool:
+        """Whether anything came from a client on a connection, so many seconds after `start` or later."""
+        last = self._last_signs.get(connection)
+        return last is not None and self.between(start, last) >= seconds
+
+    @cached_property
+    def _last_signs(self) -> dict[str, Entry]:
+        """By connection, the last entry that came from its client."""
+        signs: list[At[FrameIn] | At[WsIn]] = [*self.events(FrameIn), *self.events(WsIn)]
+        return {at.event.connection: at.entry for at in sorted(signs, key=lambda at: at.seq)}
 
     def calm(self, since: Entry, seconds: float, client: str | None) -> Entry | None:
         """From where on nothing hindered a client for so many seconds; None when something did to the end."""

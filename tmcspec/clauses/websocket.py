@@ -64,6 +64,8 @@ class Sockets:
             signs = [*(said.entry for said in conversation.said), *(said.entry for said in self._said.get(name, ()))]
             for before, after in pairwise(sorted(signs, key=_seq)):
                 silent = self._history.between(before, after)
+                if silent > SIGN_WITHIN and self._history.delayed(before, after, self._history.fleet.owner(name)):
+                    continue  # it may have come when nobody read it
                 if silent > SIGN_WITHIN:
                     yield broken(f"{silent:.0f} s without a sign of life", before, after)
                 elif after.seq > since:
