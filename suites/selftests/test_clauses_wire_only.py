@@ -96,8 +96,8 @@ RECORDINGS: dict[str, Callable[[Trace], Trace]] = {
 
 @functools.cache
 def day(seed: int, clients: int, *, stormy: bool) -> Trace:
-    """A day of the reference core. That the network makes other bytes of what clients say is left out: no proxy can
-    tell, and TCP has checksums.
+    """A day of the reference core. Networks that change what clients say are left out: no proxy can tell,
+    and TCP has checksums.
     """
     plan = draw_plan(seed, hours=2, clients=clients, messages=120, stormy=stormy, quiet=700)
     faults = tuple(fault for fault in plan.faults if not isinstance(fault, Corrupt))

@@ -106,9 +106,8 @@ class History(Timeline):
         self._surplus: dict[int, Entry | None] = {}
 
     def recorded(self, evidence: tuple[Entry, ...]) -> tuple[Entry, ...]:
-        """The entries that these stand for, in the trace as it was recorded."""
-        if self._retold is None:
-            return evidence
+        """The entries that these stand for, in the trace as it was recorded from the outside."""
+        assert self._retold is not None
         return tuple(dict.fromkeys(self._retold.source(entry) for entry in evidence))
 
     def past_may_tell(self, entry: Entry) -> bool:
