@@ -31,7 +31,7 @@ from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.chaos import ending
 from tmcsuites.chaos.census import census
 from tmcsuites.chaos.draw import draw_plan
-from tmcsuites.chaos.ending import connection_limit, early_end
+from tmcsuites.chaos.ending import connection_limit, early_end, never_connected
 from tmcsuites.chaos.fleet import FleetError, subject_of
 from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan, UserPlan
 from tmcsuites.chaos.play import play
@@ -139,6 +139,22 @@ def test_when_a_world_ended_is_its_own_time_wherever_the_clock_of_the_service_ju
 
 def test_a_world_that_came_to_its_end_did_not_end_early() -> None:
     assert early_end(CALM, play(CALM, REFERENCE)) is None
+
+
+@pytest.mark.parametrize(("quiet", "excused"), [(0, True), (59, True), (61, False)])
+def test_who_never_connected_is_excused_while_there_are_faults(quiet: float, excused: bool) -> None:
+    plan = replace(CALM, quiet=quiet, faults=(faults.Down(at=0, duration=60),))
+    down = play(replace(CALM, faults=(faults.Down(at=0, duration=60),)), REFERENCE)
+    found = never_connected(plan, down)
+    assert found is not None
+    assert (found.excused, found.seconds) == (excused, 60 + quiet)
+    assert str(found).startswith(f"the client never connected in {60 + quiet:g} s: the last answer to 'start' was an e")
+
+
+def test_nobody_is_missed_who_connected_or_was_not_there() -> None:
+    assert never_connected(CALM, play(CALM, REFERENCE)) is None
+    nobody = replace(CALM, clients=())
+    assert never_connected(nobody, play(nobody, REFERENCE)) is None
 
 
 def test_a_large_fleet_may_connect_more_often_before_it_is_enough() -> None:

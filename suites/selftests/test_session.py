@@ -44,6 +44,17 @@ def raising(error: str) -> str:
     return f'@case("HSK-1")\nasync def test_raises(tmc_stage):\n    await tmc_stage.start()\n    raise {error}\n\n'
 
 
+INTERRUPTED = """
+import signal
+
+@case("HSK-1")
+async def test_is_interrupted(tmc_stage):
+    signal.raise_signal(signal.SIGINT)
+    await tmc_stage.start()
+
+"""
+
+
 def guilty(history: History) -> Iterator[Finding]:
     yield Finding(held=False, evidence=(history.trace.entries[0],), message="it connected")
 
@@ -206,7 +217,7 @@ def test_nothing_is_judged_when_no_case_is_left(runs: Runs) -> None:
 
 def test_ctrl_c_ends_the_run_and_what_is_known_is_told(runs: Runs) -> None:
     known = KnownFailing([Expectation(clause="LID-1", reason="nobody got there")])
-    assert runs(GOOD + raising("KeyboardInterrupt") + BAD, known=known) is ExitStatus.INTERRUPTED
+    assert runs(GOOD + INTERRUPTED + BAD, known=known) is ExitStatus.INTERRUPTED
     assert len(runs.finished.results) == 1
     assert runs.finished.complaints == ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -210,7 +211,8 @@ def test_a_fake_that_fails_hides_what_it_did_to_the_client(monkeypatch: pytest.M
 
 def test_ctrl_c_is_no_verdict() -> None:
     async def play(stage: Stage) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+        await stage.wait(1)
 
     with pytest.raises(KeyboardInterrupt):
         run_case("a", CASE, play, setting())

@@ -10,6 +10,7 @@ import click
 
 from tmcspec.trace import TraceError
 from tmcsuites.adapters.contract import SubjectError
+from tmcsuites.chaos.ending import NeverConnected
 from tmcsuites.report.words import visible
 from tmcsuites.verdict import ExitStatus
 
@@ -18,6 +19,15 @@ def complain(text: str) -> None:
     """Writes a text that may be of a client's making; no terminal obeys it."""
     for line in text.split("\n"):
         click.echo(visible(line.expandtabs()), err=True)
+
+
+def complain_of_absence(absence: NeverConnected) -> ExitStatus:
+    """Says that no client connected, and returns the exit status for that."""
+    if absence.excused:
+        complain(f"Nothing was judged, since there were faults all the time; {absence}")
+        return ExitStatus.NOTHING_RAN
+    complain(f"The client could not be measured: {absence}")
+    return ExitStatus.NOT_MEASURED
 
 
 @contextmanager

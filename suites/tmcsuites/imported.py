@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tmcsuites.adapters.contract import Subject, SubjectError
+from tmcsuites.adapters.in_process import InProcessSubject
 from tmcsuites.worlds import SubjectFactory
 
 
@@ -20,7 +21,8 @@ class ImportFailed(ValueError):
 
 
 def factory_of(name: str) -> SubjectFactory:
-    """Makes clients by calling `FACTORY(wall_clock=…, rng=…)`; whatever that raises is a SubjectError.
+    """Makes clients by calling `FACTORY(wall_clock=…, rng=…)`; whatever that raises is a SubjectError, and what it
+    gives is held to the contract.
 
     Args:
         name: `MODULE:FACTORY`; the module may be in the current directory.
@@ -32,10 +34,10 @@ def factory_of(name: str) -> SubjectFactory:
 
     def made(wall_clock: Callable[[], float], rng: random.Random) -> Subject:
         try:
-            subject: Subject = make(wall_clock=wall_clock, rng=rng)
+            subject = make(wall_clock=wall_clock, rng=rng)
         except Exception as error:
             raise SubjectError(f"{name}: {type(error).__name__}: {error}") from error
-        return subject
+        return InProcessSubject(name, subject)
 
     return made
 
@@ -47,7 +49,7 @@ def _imported(name: str) -> Any:
     sys.path.insert(0, "")
     try:
         found = getattr(importlib.import_module(module), factory)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Importing runs the module, which may fail in any way.
         raise ImportFailed(f"{name}: {type(error).__name__}: {error}") from None
     if not callable(found):

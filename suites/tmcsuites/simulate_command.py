@@ -22,14 +22,14 @@ from tmcspec.trace import Entry, Trace
 from tmcsuites.chaos.census import census
 from tmcsuites.chaos.counterexample import Drawn
 from tmcsuites.chaos.draw import draw_plan
-from tmcsuites.chaos.ending import early_end
+from tmcsuites.chaos.ending import early_end, never_connected
 from tmcsuites.chaos.fleet import FleetError, clauses_for, subject_of
 from tmcsuites.chaos.lookout import looking
 from tmcsuites.chaos.plan import CLIENT_LIMIT, MESSAGE_LIMIT, SECONDS_LIMIT, Plan, PlanError
 from tmcsuites.chaos.play import play
 from tmcsuites.chaos.reduce import Cause, reduce, telling
 from tmcsuites.chaos.shrink import NotReproduced
-from tmcsuites.complaints import complain, not_measured
+from tmcsuites.complaints import complain, complain_of_absence, not_measured
 from tmcsuites.files import read, save_trace, write
 from tmcsuites.report.rows import clause_row
 from tmcsuites.report.words import counted, describe_event, describe_judgement, line, visible
@@ -97,7 +97,8 @@ def simulate(
 
     The same arguments give the same trace, byte for byte. Half an hour without faults follows the hours, in which
     everything must come right again. Exit status 1 when a MUST was broken; then the day is made smaller until only the
-    cause is left, told as a story, and kept in a file for `tmcspec replay`.
+    cause is left, told as a story, and kept in a file for `tmcspec replay`. 6 when the client could not be measured: it
+    never connected, died, or does not keep to the contract; 5 when faults kept it away all the time.
 
     \b
     Example:
@@ -134,7 +135,10 @@ def simulate(
         click.echo(json.dumps(_report(plan, judgements, trace, cause)))
     elif cause:
         _explain(console, cause)
-    sys.exit(ExitStatus.FAILURE if broken else ExitStatus.OK)
+    if broken:
+        sys.exit(ExitStatus.FAILURE)
+    absence = never_connected(plan, trace)
+    sys.exit(complain_of_absence(absence) if absence else ExitStatus.OK)
 
 
 def _faults_of(file: str, seed: int) -> tuple[PlannedFault, ...]:

@@ -44,15 +44,13 @@ from tmcspec.events import (
     Fault,
     HttpOut,
 )
-from tmcspec.instruction import Instruction, instruction
+from tmcspec.instruction import Instruction
 from tmcspec.routing import DEFAULT_GROUP, PRE_RELEASE_PATH, Environment
 from tmcspec.trace import Entry, Trace, World
 from tmcsuites.adapters.contract import (
     AdapterFault,
     Answer,
     ClientEvent,
-    ClientHandled,
-    ClientReceived,
     Crashed,
     Hung,
     Mode,
@@ -62,6 +60,7 @@ from tmcsuites.adapters.contract import (
     Unsupported,
 )
 from tmcsuites.adapters.reference import ReferenceSubject
+from tmcsuites.honesty import Honesty
 from tmcsuites.reported import reported
 
 T = TypeVar("T")
@@ -132,7 +131,7 @@ class Stage:
         self.starting = False
         self.answered: set[int] = set()
         self.dishonest: AdapterFault | None = None
-        self._told: dict[int | None, set[str]] = {}
+        self._honesty = Honesty()
         self._next_id = FIRST_ID
         self._polled = False
         self._started = False
@@ -144,10 +143,10 @@ class Stage:
     def client_says(self, event: ClientEvent) -> None:
         """What the client's adapter reports goes into the trace."""
         self._reported(CLIENT, event)
-        if isinstance(event, ClientReceived):
-            self._told.setdefault(event.message_id, set()).add(instruction(event.content).outcome)
-        elif isinstance(event, ClientHandled):
-            self._check_honesty(event)
+        wrong = self._honesty.hear(event)
+        if wrong is not None and self.dishonest is None:
+            self.dishonest = AdapterFault(wrong, log=self.subject.log)
+            self._woken.set()
 
     def _reported(self, client: str, event: ClientEvent) -> None:
         told = reported(client, event)
@@ -175,18 +174,6 @@ class Stage:
             for name, other in others.items():
                 self.record(ClientStopped(client=name))
                 await other.close()
-
-    def _check_honesty(self, done: ClientHandled) -> None:
-        """An adapter whose handlers do not do what the messages that it showed us tell them is of no use."""
-        # A client that cannot tell two ids apart shows both under one: then either outcome is honest.
-        told = self._told.get(done.message_id, {"ok"})
-        if done.outcome not in told and self.dishonest is None:
-            self.dishonest = AdapterFault(
-                f"the handler of message {done.message_id} was told {', '.join(sorted(told))} and reports "
-                f"{done.outcome}; an adapter's handler must obey the member 'tmcspec' of the content it is given",
-                log=self.subject.log,
-            )
-            self._woken.set()
 
     def check(self) -> None:
         """Raises SubjectError: the client died, or its adapter broke the contract."""

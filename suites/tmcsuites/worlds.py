@@ -22,6 +22,7 @@ from tmcspec.timing import CONFIRM_TIMEOUT
 from tmcspec.trace import Trace
 from tmcsuites.adapters.contract import ClientInfo, Hung, Subject, SubjectError, Unavailable
 from tmcsuites.adapters.engine import LOOPBACK
+from tmcsuites.adapters.in_process import no_exit
 from tmcsuites.casebook import Case, CaseFunction
 from tmcsuites.stage import APP_KEY, APP_SECRET, START_PATIENCE, TOPIC_TO_TAOBAO, NeverReady, Stage
 from tmcsuites.verdict import CaseResult, Verdict, decide, guilty_of
@@ -82,7 +83,8 @@ def look_at(setting: Setting) -> ClientInfo:
         finally:
             await subject.close()
 
-    return asyncio.run(hello())
+    with no_exit():
+        return asyncio.run(hello())
 
 
 def binding(clauses: Iterable[Clause], capabilities: frozenset[str]) -> tuple[Clause, ...]:
@@ -95,14 +97,16 @@ def run_case(id: str, case: Case, function: CaseFunction, setting: Setting) -> C
     began = time.perf_counter()
     run = _Run(id=id, case=case, function=function, setting=setting)
     try:
-        if setting.world == "simulated":
-            simulate(run.play)
-        else:
-            asyncio.run(run.play_in_time())
+        with no_exit():
+            if setting.world == "simulated":
+                simulate(run.play)
+            else:
+                asyncio.run(run.play_in_time())
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        # What a client does to itself is noted in the run already; this is the suite's own, and hides the other.
+        # What a client does to itself is noted in the run already, unless it ends all. All else is the suite's own, and
+        # hides that.
         run.error = error
     return run.result(time.perf_counter() - began)
 

@@ -19,7 +19,7 @@ nothing to judge: the client could not be started, died, hung, or broke the adap
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
@@ -72,7 +72,7 @@ class ClientInfo:
         bare: a program without adapter, so only what shows on the wire is judged.
 
     Raises:
-        ValueError: an empty name, an unknown transport or capability.
+        ValueError: an empty name, an unknown transport or capability, or a member of another type.
     """
 
     name: str
@@ -84,9 +84,17 @@ class ClientInfo:
 
     def __post_init__(self) -> None:
         for member in ("name", "version", "language"):
-            if not getattr(self, member):
+            value = getattr(self, member)
+            if not isinstance(value, str):
+                raise ValueError(f"client {member} is {value!r}; a text is expected")
+            if not value:
                 raise ValueError(f"client {member} is empty; use 'unknown' when it is not known")
         _must_be("transport", self.transport, TRANSPORTS)
+        if not isinstance(self.capabilities, Set) or not all(isinstance(each, str) for each in self.capabilities):
+            raise ValueError(
+                f"client capabilities is {self.capabilities!r}; a frozenset of names is expected, "
+                f"any of {choices(CAPABILITIES)}"
+            )
         if unknown := sorted(self.capabilities - CAPABILITIES):
             raise ValueError(f"unknown capabilities {unknown}; valid: {choices(CAPABILITIES)}")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from tmcspec.events import Advanced, Attempted, Opened
+from tmcspec.events import Accepted, Advanced, Attempted, ClientError, ClientStarted, Opened
 from tmcspec.trace import Trace
 from tmcsuites.chaos.plan import Plan
 
@@ -23,6 +23,9 @@ CONNECTIONS_AN_HOUR: Final = 200
 
 #: And however many clients live for however long: a connection leaves some ten entries, and a trace holds 5,000,000.
 MOST_CONNECTIONS: Final = 250_000
+
+#: Seconds without faults in which anybody connects: applications try again after half a minute.
+LONG_ENOUGH: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +69,47 @@ def early_end(plan: Plan, trace: Trace) -> EarlyEnd | None:
     # The trace tells the time of the service, whose clock may have jumped.
     jumped = sum(entry.event.seconds for entry in trace.entries if isinstance(entry.event, Advanced))
     return EarlyEnd(seconds=round(trace.entries[-1].time - jumped, 3), connections=connections)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeverConnected:
+    """That the service accepted no client of the fleet, so that nothing is known of them.
+
+    Args:
+        seconds: of run time that they had.
+        answer: what the last of them said when it was started.
+        excused: whether faults may have kept them away all the time.
+    """
+
+    seconds: float
+    answer: str
+    excused: bool
+
+    def __str__(self) -> str:
+        hours = self.seconds / 3600
+        time = f"{hours:.1f} hours" if hours >= 0.1 else f"{self.seconds:.0f} s"
+        return f"the client never connected in {time}: {self.answer}"
+
+
+def never_connected(plan: Plan, trace: Trace) -> NeverConnected | None:
+    """When the service accepted no client of a fleet, that; else None. A fleet of nobody is not missed.
+
+    Args:
+        plan: what was to happen.
+        trace: what happened, when it was played.
+    """
+    if not plan.clients:
+        return None
+    answer = "'start' never came to an end"
+    for entry in trace.entries:
+        match entry.event:
+            case Accepted():
+                return None
+            case ClientError(op="start", error=error):
+                answer = f"the last answer to 'start' was an error: {error}"
+            case ClientStarted():
+                answer = "the last answer to 'start' was that it has"
+    early = early_end(plan, trace)
+    seconds = early.seconds if early else plan.seconds + plan.quiet
+    excused = bool(plan.faults) and seconds - plan.seconds < LONG_ENOUGH
+    return NeverConnected(seconds=seconds, answer=answer, excused=excused)

@@ -13,7 +13,8 @@ from difflib import get_close_matches
 from tmcfakes.simulation import EPOCH_MS, simulate
 from tmcspec.clauses import CLAUSES, Clause
 from tmcspec.frame_values import show
-from tmcsuites.adapters.contract import Subject
+from tmcsuites.adapters.contract import Subject, Unavailable, choices
+from tmcsuites.adapters.in_process import no_exit
 from tmcsuites.adapters.reference import ReferenceSubject
 from tmcsuites.imported import ImportFailed, factory_of
 from tmcsuites.worlds import SubjectFactory, binding
@@ -58,7 +59,7 @@ def clauses_for(subject: SubjectFactory) -> tuple[Clause, ...]:
     """The clauses that a client of this make is held to, by what it declares.
 
     Raises:
-        SubjectError: it cannot be brought to life.
+        SubjectError: it cannot be brought to life, or cannot be pushed to, which is all that happens to a fleet.
     """
 
     async def declared() -> frozenset[str]:
@@ -69,7 +70,14 @@ def clauses_for(subject: SubjectFactory) -> tuple[Clause, ...]:
         finally:
             await client.close()
 
-    return binding(CLAUSES.values(), simulate(declared))
+    with no_exit():
+        capabilities = simulate(declared)
+    if "push" not in capabilities:
+        raise Unavailable(
+            f"it declares {choices(capabilities) or 'nothing'}, and a fleet is pushed to over WebSocket: "
+            "a client that does so declares 'push'"
+        )
+    return binding(CLAUSES.values(), capabilities)
 
 
 def is_code(name: str) -> bool:

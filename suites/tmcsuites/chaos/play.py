@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from tmcfakes.simulation import simulate
 from tmcspec.trace import Entry, Trace
+from tmcsuites.adapters.in_process import no_exit
 from tmcsuites.chaos.ending import connection_limit
 from tmcsuites.chaos.plan import ClientPlan, MessagePlan, Plan
 from tmcsuites.chaos.world import World
@@ -30,6 +31,7 @@ def play(plan: Plan, subject: SubjectFactory, *, listeners: Iterable[Callable[[E
         listeners: told of each entry of the trace when it happens.
 
     Raises:
+        SubjectError: a client could not be brought to life, died, hangs, or broke the contract; the world ends with it.
         Exception: whatever goes wrong in the fake or the suite, which is never the client's fault.
     """
 
@@ -51,7 +53,8 @@ def play(plan: Plan, subject: SubjectFactory, *, listeners: Iterable[Callable[[E
             # Frozen here: what happens while the clients are taken down is not their doing.
             return world.end()
 
-    return simulate(playing, seed=plan.seed)
+    with no_exit():
+        return simulate(playing, seed=plan.seed)
 
 
 def _events(plan: Plan) -> list[tuple[float, Happening]]:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Self
 
 from tmcfakes.clock import Clock
@@ -18,12 +19,22 @@ from tmcfakes.fake import FakeTmc
 from tmcfakes.faults import Schedule, luck
 from tmcfakes.service import App, Service
 from tmcfakes.simulation import EPOCH_MS
-from tmcspec.events import Attempted, ClientError, ClientStarted, ClientStarting, ClientStopped, Event, Opened
+from tmcspec.events import (
+    Attempted,
+    ClientDied,
+    ClientError,
+    ClientStarted,
+    ClientStarting,
+    ClientStopped,
+    Event,
+    Opened,
+)
 from tmcspec.routing import DEFAULT_GROUP
 from tmcspec.trace import Entry, Trace
-from tmcsuites.adapters.contract import ClientEvent, StartOptions, Subject
+from tmcsuites.adapters.contract import AdapterFault, ClientEvent, Crashed, Hung, StartOptions, Subject, SubjectError
 from tmcsuites.chaos.ending import CONNECTION_LIMIT
 from tmcsuites.chaos.plan import MessagePlan, UserPlan
+from tmcsuites.honesty import Honesty
 from tmcsuites.reported import reported
 from tmcsuites.stage import APP_KEY, APP_SECRET
 from tmcsuites.worlds import SubjectFactory
@@ -69,7 +80,8 @@ class World:
         self._fleet: dict[str, _Application] = {}
         self._stack = AsyncExitStack()
         self._connections_left = connections
-        self._exhausted = loop.create_future()
+        self._over = loop.create_future()
+        self._failure: BaseException | None = None
         self.fake.recorder.watchers.append(self._count)
 
     async def __aenter__(self) -> Self:
@@ -85,22 +97,44 @@ class World:
         return tuple(self._fleet)
 
     async def sleep_until(self, time: float) -> None:
-        """Lets time pass, in seconds of the event loop; not when the world is exhausted."""
+        """Lets time pass, in seconds of the event loop; not when the world is exhausted.
+
+        Raises:
+            SubjectError: a client died, hangs, or broke the contract.
+        """
         loop = asyncio.get_running_loop()
         # In pieces: a loop in which nothing happens for a day is taken for one that has stopped.
-        while not self._exhausted.done() and (left := time - loop.time()) > 0:
-            await asyncio.wait({self._exhausted}, timeout=min(left, LONGEST_SLEEP))
+        while not self._over.done() and (left := time - loop.time()) > 0:
+            await asyncio.wait({self._over}, timeout=min(left, LONGEST_SLEEP))
+        self._check()
 
     @property
     def exhausted(self) -> bool:
         """Whether the fleet has connected so often that no more time passes."""
-        return self._exhausted.done()
+        return self._over.done()
 
     def _count(self, entry: Entry) -> None:
         if isinstance(entry.event, Opened | Attempted):
             self._connections_left -= 1
-            if self._connections_left == 0:
-                self._exhausted.set_result(None)
+            if self._connections_left == 0 and not self._over.done():
+                self._over.set_result(None)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _fail(self, client: str, error: BaseException) -> None:
+        """Ends the world with what has gone wrong first."""
+        if self._failure is not None:
+            return
+        if isinstance(error, SubjectError):
+            if isinstance(error, Crashed):
+                self.record(ClientDied(client=client, status=error.status))
+            now = asyncio.get_running_loop().time()
+            error = SubjectError(f"{client}, after {now:g} s: {error}")
+        self._failure = error
+        if not self._over.done():
+            self._over.set_result(None)
 
     async def add_client(self, name: str, *, group: str = DEFAULT_GROUP) -> None:
         """An application starts a client."""
@@ -115,7 +149,9 @@ class World:
         loop = asyncio.get_running_loop()
         chance = random.Random(luck(self._seed, "client", name).getrandbits(32))
         subject = self._subject(lambda: EPOCH_MS / 1000 + loop.time(), chance)
-        application = self._fleet[name] = _Application(name, subject, options, self.record)
+        application = self._fleet[name] = _Application(
+            name, subject, options, record=self.record, fail=partial(self._fail, name)
+        )
         self._stack.push_async_callback(application.close)
         await application.open()
 
@@ -166,10 +202,13 @@ class World:
     def end(self) -> Trace:
         """What has happened, to the end: all clients are about to be stopped.
 
-        Raises what an application itself has failed with: no client is to blame for that.
+        Raises:
+            SubjectError: a client died, hangs, or broke the contract.
+            Exception: what an application itself has failed with; no client is to blame for that.
         """
         for application in self._fleet.values():
             application.check()
+        self._check()
         for name in self._fleet:
             self.record(ClientStopped(client=name))
         return replace(self.fake.trace(world="simulated"), seed=self._seed, handlers=True)
@@ -178,18 +217,29 @@ class World:
 class _Application:
     """What runs a client, and keeps it running."""
 
-    def __init__(self, name: str, subject: Subject, options: StartOptions, record: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        subject: Subject,
+        options: StartOptions,
+        *,
+        record: Callable[[Event], None],
+        fail: Callable[[BaseException], None],
+    ) -> None:
         self._name = name
         self._subject = subject
         self._options = options
         self._record = record
+        self._fail = fail
+        self._honesty = Honesty(asyncio.get_running_loop().time)
         self._restarts = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._starting: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         await self._subject.open(self._reported)
+        self._subject.died.add_done_callback(self._has_died)
         self._task = asyncio.create_task(self._run(), name=f"application of {self._name}")
+        self._task.add_done_callback(self._has_ended)
 
     async def close(self) -> None:
         if self._task is not None:
@@ -201,14 +251,24 @@ class _Application:
         self._restarts.set()
 
     def check(self) -> None:
-        """Raises what it has failed with."""
-        for task in (self._task, self._starting):
-            if task is not None and task.done() and not task.cancelled():
-                task.result()
+        """Tells the world what has gone wrong with its client, if it was not noticed yet."""
+        try:
+            self._subject.check()
+        except SubjectError as error:
+            self._fail(error)
+
+    def _has_died(self, died: asyncio.Future[SubjectError]) -> None:
+        if not died.cancelled():
+            self._fail(died.result())
+
+    def _has_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
 
     async def _run(self) -> None:
         while True:
-            self._starting = starting = asyncio.create_task(self._start())
+            starting = asyncio.create_task(self._start())
+            starting.add_done_callback(self._has_ended)
             try:
                 await self._restarts.wait()
                 self._restarts.clear()
@@ -223,10 +283,17 @@ class _Application:
     async def _start(self) -> None:
         while True:
             self._record(ClientStarting(client=self._name, group=self._options.group))
-            answer = await self._subject.start(self._options)
+            try:
+                answer = await self._subject.start(self._options)
+            except Hung:
+                # Waiting for the service is not hanging: its adapter must still answer.
+                await self._subject.probe()
+                return
             if answer.status == "result":
                 self._record(ClientStarted(client=self._name))
                 return
+            if answer.status == "unsupported":
+                raise AdapterFault("it declares 'push' and answers 'unsupported' to 'start'", log=self._subject.log)
             self._record(ClientError(client=self._name, error=answer.error or answer.status, op="start"))
             await asyncio.sleep(NEXT_START)
 
@@ -234,3 +301,5 @@ class _Application:
         told = reported(self._name, event)
         if told is not None:
             self._record(told)
+        if (wrong := self._honesty.hear(event)) is not None:
+            self._fail(AdapterFault(wrong, log=self._subject.log))
