@@ -67,6 +67,13 @@ def test_a_clause_that_is_not_broken_any_more_ends_with_0() -> None:
     ]
 
 
+def test_a_client_that_never_connects_has_fixed_nothing() -> None:
+    ended = tmcspec("replay", "ACK-2.json", "--client", "python:test_in_process:Raises")
+    assert ended.status == 6
+    assert "fixed" not in ended.out
+    assert "The client could not be measured: the client never connected in 5 s: " in ended.err
+
+
 def test_only_the_clause_of_the_file_counts() -> None:
     Path("other.json").write_text(replace(EXAMPLE, clause="LID-1").dumps(), encoding="utf-8")
     ended = tmcspec("replay", "other.json")

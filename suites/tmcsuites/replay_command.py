@@ -15,12 +15,12 @@ import click
 from tmcspec.clauses import CLAUSES, Judgement, Level, judge_trace
 from tmcspec.frame_values import show
 from tmcsuites.chaos.counterexample import CounterExample, CounterExampleError, load
-from tmcsuites.chaos.ending import EarlyEnd, early_end
+from tmcsuites.chaos.ending import EarlyEnd, early_end, never_connected
 from tmcsuites.chaos.fleet import REFERENCE, FleetError, clauses_for, is_code, subject_of
 from tmcsuites.chaos.plan import Plan, PlanError
 from tmcsuites.chaos.play import play
 from tmcsuites.chaos.story import story
-from tmcsuites.complaints import not_measured
+from tmcsuites.complaints import complain_of_absence, not_measured
 from tmcsuites.files import read, save_trace
 from tmcsuites.report.rows import finding_row
 from tmcsuites.report.words import visible
@@ -36,7 +36,7 @@ def replay(file: Path, client: str | None, trace_path: Path | None, as_json: boo
     """Runs a saved counter-example again, and tells its story. FILE may also be a plan, which every clause judges.
 
     Exit status: 1 when the clause is still broken (of a plan, any MUST), 0 when it is not any more, 4 when FILE is no
-    counter-example.
+    counter-example, 6 when the client could not be measured, and 5 when faults kept it away all the time.
 
     \b
     Example:
@@ -63,12 +63,16 @@ def replay(file: Path, client: str | None, trace_path: Path | None, as_json: boo
         save_trace(trace, trace_path)
     broken = any(example or each.clause.level is Level.MUST for each in judgements)
     early = early_end(plan, trace)
+    absence = None if broken else never_connected(plan, trace)
     lines = story(plan, trace, judgements, again=_again(example, file, client))
     if as_json:
         click.echo(json.dumps(_report(example, who, plan, judgements, lines, early, broken=broken), indent=1))
     else:
         ended = [f"The world {early}."] if early else []
-        click.echo("\n".join([*lines, "", *ended, _verdict(example, who, broken=broken)]))
+        verdict = [] if absence else [_verdict(example, who, broken=broken)]
+        click.echo("\n".join([*lines, "", *ended, *verdict]))
+    if absence:
+        sys.exit(complain_of_absence(absence))
     sys.exit(ExitStatus.FAILURE if broken else ExitStatus.OK)
 
 

@@ -24,6 +24,7 @@ from tmcsuites.chaos.counterexample import Drawn
 from tmcsuites.chaos.draw import draw_plan
 from tmcsuites.chaos.ending import early_end, never_connected
 from tmcsuites.chaos.fleet import FleetError, clauses_for, subject_of
+from tmcsuites.chaos.idle import told_idle
 from tmcsuites.chaos.lookout import looking
 from tmcsuites.chaos.plan import CLIENT_LIMIT, MESSAGE_LIMIT, SECONDS_LIMIT, Plan, PlanError
 from tmcsuites.chaos.play import play
@@ -260,6 +261,8 @@ def _tell(console: Console, plan: Plan, judgements: Sequence[Judgement], trace: 
     if counts.faults:
         acted = ", ".join(f"{name} {count}" for name, count in counts.faults.items())
         lines.append(line(f"faults: {acted}"))
+    if unseen := told_idle(plan, trace):
+        lines.append(line(unseen))
     broken = [each for each in judgements if each.violations]
     for each in broken:
         lines += [line(), *describe_judgement(each)]
