@@ -60,7 +60,7 @@ from tmcsuites.adapters.contract import (
     Unsupported,
 )
 from tmcsuites.adapters.reference import ReferenceSubject
-from tmcsuites.honesty import Honesty
+from tmcsuites.obedience import Obedience
 from tmcsuites.reported import reported
 
 T = TypeVar("T")
@@ -131,7 +131,7 @@ class Stage:
         self.starting = False
         self.answered: set[int] = set()
         self.dishonest: AdapterFault | None = None
-        self._honesty = Honesty()
+        self._obedience = Obedience()
         self._next_id = FIRST_ID
         self._polled = False
         self._started = False
@@ -143,7 +143,7 @@ class Stage:
     def client_says(self, event: ClientEvent) -> None:
         """What the client's adapter reports goes into the trace."""
         self._reported(CLIENT, event)
-        wrong = self._honesty.hear(event)
+        wrong = self._obedience.hear(event)
         if wrong is not None and self.dishonest is None:
             self.dishonest = AdapterFault(wrong, log=self.subject.log)
             self._woken.set()

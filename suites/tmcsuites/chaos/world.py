@@ -34,7 +34,7 @@ from tmcspec.trace import Entry, Trace
 from tmcsuites.adapters.contract import AdapterFault, ClientEvent, Crashed, Hung, StartOptions, Subject, SubjectError
 from tmcsuites.chaos.ending import CONNECTION_LIMIT
 from tmcsuites.chaos.plan import MessagePlan, UserPlan
-from tmcsuites.honesty import Honesty
+from tmcsuites.obedience import Obedience
 from tmcsuites.reported import reported
 from tmcsuites.stage import APP_KEY, APP_SECRET
 from tmcsuites.worlds import SubjectFactory
@@ -231,7 +231,7 @@ class _Application:
         self._options = options
         self._record = record
         self._fail = fail
-        self._honesty = Honesty(asyncio.get_running_loop().time)
+        self._obedience = Obedience(asyncio.get_running_loop().time)
         self._restarts = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -301,5 +301,5 @@ class _Application:
         told = reported(self._name, event)
         if told is not None:
             self._record(told)
-        if (wrong := self._honesty.hear(event)) is not None:
+        if (wrong := self._obedience.hear(event)) is not None:
             self._fail(AdapterFault(wrong, log=self._subject.log))

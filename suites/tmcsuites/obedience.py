@@ -17,7 +17,7 @@ TOLERANCE = 0.01
 OBEY = "an adapter's handler must obey the member 'tmcspec' of the content it is given"
 
 
-class Honesty:
+class Obedience:
     """Listens to the reports of one client.
 
     Args:
