@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -62,7 +63,7 @@ class Interrupted:
 def interrupted(*, wall_clock: Callable[[], float], rng: random.Random) -> Subject:
     Interrupted.made += 1
     if Interrupted.made == 3:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
     return hasty(wall_clock=wall_clock, rng=rng)
 
 

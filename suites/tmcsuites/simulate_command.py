@@ -182,7 +182,6 @@ def _cause(
                 folder=folder,
                 others=[each.clause.id for each in others if each.clause.binds is Binds.CLIENT],
                 drawn=drawn,
-                known=True,
                 seconds=seconds,
                 progress=progress,
                 interrupted=_interrupted,

@@ -83,10 +83,11 @@ def shrink(
         raise ValueError(f"the limit of plans to try must be 1 or more, not {limit!r}")
     if not seconds > 0:
         raise ValueError(f"shrinking needs more than 0 seconds, not {seconds!r}")
-    end = clock() + seconds
+    end = math.inf  # the first try is not on the clock: without it nothing is known
     search = Search(plan, fails, limit=limit, progress=progress, late=lambda: clock() >= end)
     if not known and not search.fails(plan):
         raise NotReproduced("a plan that does not fail cannot be made smaller; was it played with the same client?")
+    end = clock() + seconds
     cut = None
     try:
         _to_a_fixed_point(search)
