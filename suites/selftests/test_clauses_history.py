@@ -7,6 +7,7 @@ from stories import APP, Story
 from tmcspec.clauses.history import History
 from tmcspec.events import Closed, Id, Produced
 from tmcspec.instruction import Instruction
+from tmcspec.trace import Trace
 
 
 def test_the_clients_clock_leaves_out_the_seconds_that_the_services_was_moved() -> None:
@@ -167,3 +168,15 @@ def test_a_message_is_reachable_while_one_connection_takes_its_group_all_the_tim
     assert not history.reachable(message, 15, 25)
     other = Produced(message=Id(8), app_key=APP, group="other", topic="t")
     assert not history.reachable(other, 10, 20)
+
+
+def test_what_several_judges_need_is_made_once() -> None:
+    history = History(Trace(entries=()))
+    made: list[History] = []
+
+    def count(given: History) -> int:
+        made.append(given)
+        return len(made)
+
+    assert [history.once(count), history.once(count)] == [1, 1]
+    assert made == [history]

@@ -141,7 +141,7 @@ def raising_handler_is_survived(history: History) -> Iterator[Finding]:
     """Handlers have bugs. One poisonous message must not stop the others, nor be lost, whatever the library makes of
     the exception.
     """
-    work, later = Workload(history), Later(history)
+    work, later = history.once(Workload), Later(history)
     for delivery in history.deliveries:
         done = delivery.handled
         if done is None or done.event.outcome != "raise":
@@ -258,7 +258,7 @@ def lost_confirm_is_repeated(history: History) -> Iterator[Finding]:
 )
 def slow_handler_does_not_stop_others(history: History) -> Iterator[Finding]:
     """A single slow message would make everything behind it miss its confirm timeout. Several of them may."""
-    for slow, behind in Workload(history).behind_one_slow():
+    for slow, behind in history.once(Workload).behind_one_slow():
         told, end = slow.instruction, slow.handled
         # What was handled before comes again when its answer did not arrive, and needs no handler.
         if not history.plain(behind) or (behind.answers and not behind.received):
@@ -314,7 +314,7 @@ def answers_have_the_official_types(history: History) -> Iterator[Finding]:
 )
 def full_queue_loses_nothing(history: History) -> Iterator[Finding]:
     """Every message is answered, or comes again because it was not."""
-    for burst in Workload(history).bursts():
+    for burst in history.once(Workload).bursts():
         conversation = history.conversations[burst[0].connection]
         closed = None if conversation.cut else conversation.closed
         lost = [each for each in burst if not _settled(history, each)]

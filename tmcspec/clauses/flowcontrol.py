@@ -69,7 +69,7 @@ def rate_is_kept(history: History) -> Iterator[Finding]:
     """A client is sized for what it may get. That too few came is only said of simulations: live, a machine may be too
     busy to keep up with 24 slots a second. The same goes for the burst with which a slot of a small value begins.
     """
-    gauge = _Gauge(history)
+    gauge = history.once(_Gauge)
     for run, setting, pace in gauge.limited(lambda condition: True):
         waiting = runs(run.parts, _held_back)
         if finding := gauge.departure(run, setting, pace) or gauge.trickle(run, setting, pace):
@@ -89,7 +89,7 @@ def new_value_is_soon_in_force(history: History) -> Iterator[Finding]:
     """Who lowers it does so because clients are in trouble. Until then either value may be in force; what counts is the
     time right after.
     """
-    gauge = _Gauge(history)
+    gauge = history.once(_Gauge)
     for run, setting in gauge.changes():
         window = run.first(AFTER_CHANGE)
         waiting = max((run.seconds for run in runs(window.parts, _held_back)), default=0.0)
@@ -120,7 +120,7 @@ def backlog_degrades(history: History) -> Iterator[Finding]:
     """Whoever comes back after a long time must not be buried. When this ends the official document does not say; here
     it does when all that had gathered is taken.
     """
-    gauge = _Gauge(history)
+    gauge = history.once(_Gauge)
     for run, setting, pace in gauge.limited(lambda each: "yes" in (each.crowded, each.neglected)):
         crowded = run.condition.crowded == "yes"
         why = f"more than {BACKLOG_LIMIT} waited" if crowded else "what gathered without consumption waited"
@@ -139,7 +139,7 @@ def few_confirms_throttle(history: History) -> Iterator[Finding]:
     """What is not confirmed comes again, on top of all that is new. How far the rate falls is not said: at most
     three quarters of it may be left, and none is allowed.
     """
-    gauge = _Gauge(history)
+    gauge = history.once(_Gauge)
     for run, setting, pace in gauge.limited(lambda each: each.throttled == "yes" and each.held_back):
         why = f"fewer than {CONFIRM_RATIO:.0%} were confirmed"
         yield from gauge.slowed(run, setting, pace.slowed(THROTTLED_SHARE), why)

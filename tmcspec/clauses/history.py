@@ -17,11 +17,12 @@ business of the LID clauses alone; the others would only accuse the same defect 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from math import inf
+from typing import Any, TypeVar
 
 from tmcspec.clauses.conversation import Handshake, QueueName, Said, Taking, from_out, queue_of, read_conversations
 from tmcspec.clauses.copies import Copies
@@ -38,6 +39,8 @@ from tmcspec.events import ClientDied, ClientError, ClientStopped, Fault, FrameI
 from tmcspec.ids import misreadings
 from tmcspec.messages import Push, ServiceMessage
 from tmcspec.trace import Entry, Trace
+
+T = TypeVar("T")
 
 #: A run waits for its patience by timers of its own, which may fire a little early.
 PUNCTUAL = 0.99
@@ -104,6 +107,14 @@ class History(Timeline):
         self._pushes: dict[Delivery, Push | None] = {}
         self._misread: dict[int, Misreading | None] = {}
         self._surplus: dict[int, Entry | None] = {}
+        self._made: dict[Callable[[History], Any], Any] = {}
+
+    def once(self, make: Callable[[History], T]) -> T:
+        """What is made of this history, made once for all judges that ask for it; so it must not change any more."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
 
     def recorded(self, evidence: tuple[Entry, ...]) -> tuple[Entry, ...]:
         """The entries that these stand for, in the trace as it was recorded from the outside."""
