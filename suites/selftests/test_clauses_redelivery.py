@@ -484,6 +484,31 @@ def test_a_repeated_delivery_that_is_thrown_away(story: Story) -> Evidence:
     return (again,)
 
 
+@leaves_open("RDL-7")
+def test_a_repeated_delivery_that_crosses_with_the_close_of_the_client(story: Story) -> None:
+    story.connect()
+    story.push(7)
+    story.takes(7)
+    story.wait(360)
+    story.push(7)
+    story.wait(0.2)
+    story.close("client")
+    story.wait(600)
+
+
+@violates("RDL-7", "7 came again and was ignored; 600.0 s passed")
+def test_a_repeated_delivery_that_was_ignored_for_a_while_when_the_client_closed(story: Story) -> Evidence:
+    story.connect()
+    story.push(7)
+    story.takes(7)
+    story.wait(360)
+    again = story.push(7)
+    story.wait(30)
+    story.close("client")
+    story.wait(570)
+    return (again,)
+
+
 @violates("RDL-7", "7 came again and was ignored; 60.0 s passed", handlers=False)
 def test_on_the_wire_alone_a_message_that_was_answered_once_and_then_ignored(story: Story) -> Evidence:
     story.connect()

@@ -28,6 +28,9 @@ clause = CLAUSES.clause
 #: Rounding of the times in a trace, in seconds.
 TICK = 0.001
 
+#: Seconds that a Close may be on its way.
+CROSSING = 1.0
+
 #: How late the service may be to drop a message, in seconds.
 LATE = 60.0
 
@@ -209,8 +212,19 @@ def repeated_delivery_is_taken(history: History) -> Iterator[Finding]:
                 and history.plain(delivery)
                 and (why := history.unanswered(delivery))
                 and not history.waited_its_turn(delivery)
+                and not _crossed(history, delivery)
             ):
                 yield broken(f"{delivery.id} came again and was ignored; {why}", delivery.pushed.entry)
+
+
+def _crossed(history: History, delivery: Delivery) -> bool:
+    """Whether a delivery crossed with the Close of its client, which reads nothing any more. It comes once more, if it
+    has not expired.
+    """
+    closed = history.conversations[delivery.connection].closed
+    if closed is None or closed.event.by != "client":
+        return False
+    return 0 <= history.between(delivery.sent, closed.entry) < CROSSING
 
 
 @clause(
