@@ -94,10 +94,10 @@ class Polls(ReferenceSubject):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("Waits", "the client never connected in 0.7 hours: 'start' never came to an end"),
-        ("Hangs", "the client never connected in 0.7 hours: 'start' never came to an end"),
-        ("Raises", "the client never connected in 0.7 hours: the last answer to 'start' was an error: no route"),
-        ("Lies", "the client never connected in 0.7 hours: the last answer to 'start' was that it has"),
+        ("Waits", "the client never connected in 0.7 h: 'start' never came to an end"),
+        ("Hangs", "the client never connected in 0.7 h: 'start' never came to an end"),
+        ("Raises", "the client never connected in 0.7 h: the last answer to 'start' was an error: no route"),
+        ("Lies", "the client never connected in 0.7 h: the last answer to 'start' was that it has"),
         ("Faults", f"{__name__}:Faults: start answered 'fault': broken"),
         ("Declines", "it declares 'push' and answers 'unsupported' to 'start'"),
         ("Polls", "it declares 'poll', and a fleet is pushed to over WebSocket: a client that does so declares 'push'"),

@@ -103,7 +103,6 @@ def test_what_is_found_until_ctrl_c_is_kept_before_it_is_told(tmp_path: Path, mo
         "ACK-2",
         f"python:{__name__}:interrupted",
         folder=tmp_path,
-        known=True,
         interrupted=lambda file: kept.append(file.read_text(encoding="utf-8")),
     )
     assert (cause.cut, cause.exhausted) == (Cut.INTERRUPTED, True)

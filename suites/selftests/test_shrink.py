@@ -373,15 +373,6 @@ def test_a_plan_that_does_not_fail_is_refused() -> None:
         shrink(SMALLEST, any_message)
 
 
-def test_a_plan_that_is_known_to_fail_is_not_tried_itself() -> None:
-    tried: list[Plan] = []
-    day, *_ = days(first_token)
-    found = shrink(day, lambda plan: bool(tried.append(plan)) or first_token(plan), known=True)
-    assert day not in tried
-    assert found.tried == len(tried) == shrink(day, first_token).tried - 1
-    assert found.plan == shrink(day, first_token).plan
-
-
 def test_a_limit_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="must be 1 or more, not 0"):
         shrink(SMALLEST, nothing_at_all, limit=0)

@@ -41,9 +41,7 @@ class EarlyEnd:
     connections: int
 
     def __str__(self) -> str:
-        hours = self.seconds / 3600
-        after = f"{hours:.1f} h" if hours >= 0.1 else f"{self.seconds:.0f} s"
-        return f"ended after {after}: the fleet connected {self.connections:,} times"
+        return f"ended after {_duration(self.seconds)}: the fleet connected {self.connections:,} times"
 
     def to_json(self) -> dict[str, Any]:
         """Its JSON form."""
@@ -86,9 +84,7 @@ class NeverConnected:
     excused: bool
 
     def __str__(self) -> str:
-        hours = self.seconds / 3600
-        time = f"{hours:.1f} hours" if hours >= 0.1 else f"{self.seconds:.0f} s"
-        return f"the client never connected in {time}: {self.answer}"
+        return f"the client never connected in {_duration(self.seconds)}: {self.answer}"
 
 
 def never_connected(plan: Plan, trace: Trace) -> NeverConnected | None:
@@ -113,3 +109,8 @@ def never_connected(plan: Plan, trace: Trace) -> NeverConnected | None:
     seconds = early.seconds if early else plan.seconds + plan.quiet
     excused = bool(plan.faults) and seconds - plan.seconds < LONG_ENOUGH
     return NeverConnected(seconds=seconds, answer=answer, excused=excused)
+
+
+def _duration(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours >= 0.1 else f"{seconds:.0f} s"

@@ -80,7 +80,6 @@ def reduce(
     folder: Path,
     others: Sequence[str] = (),
     drawn: Drawn | None = None,
-    known: bool = False,
     limit: int = TRIES,
     seconds: float = math.inf,
     progress: Callable[[Plan], None] | None = None,
@@ -95,7 +94,7 @@ def reduce(
         folder: where the file goes; made if it is not there. One that is there for the same clause is replaced.
         others: more clauses that the client breaks, whose cases may show it where those about this one do not.
         drawn: how the plan was drawn, so that the story can say so.
-        known, limit, seconds, progress: as in `shrink`.
+        limit, seconds, progress: as in `shrink`.
         interrupted: told of the file when Ctrl-C has ended the search; it is written then, and the story takes a while.
 
     Raises:
@@ -103,7 +102,7 @@ def reduce(
         OSError: the file cannot be written.
     """
     subject = subject_of(client)
-    found = shrink(plan, breaks(clause, subject), known=known, limit=limit, seconds=seconds, progress=progress)
+    found = shrink(plan, breaks(clause, subject), limit=limit, seconds=seconds, progress=progress)
     example = CounterExample(clause=clause, client=client, plan=found.plan, drawn=drawn)
     file = folder / f"{clause}.json"
     if found.cut is Cut.INTERRUPTED:

@@ -51,7 +51,6 @@ def shrink(
     plan: Plan,
     fails: Callable[[Plan], bool],
     *,
-    known: bool = False,
     limit: int = TRIES,
     seconds: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
@@ -62,7 +61,6 @@ def shrink(
     Args:
         plan: one that fails.
         fails: whether a plan does; must say the same of the same plan.
-        known: whether the plan is known to fail, and need not be tried; it is the longest of all.
         limit: how many plans are tried, >= 1.
         seconds: after so many no other plan is tried, > 0; what is being tried is tried to its end.
         clock: tells the time, in seconds.
@@ -85,7 +83,7 @@ def shrink(
         raise ValueError(f"shrinking needs more than 0 seconds, not {seconds!r}")
     end = math.inf  # the first try is not on the clock: without it nothing is known
     search = Search(plan, fails, limit=limit, progress=progress, late=lambda: clock() >= end)
-    if not known and not search.fails(plan):
+    if not search.fails(plan):
         raise NotReproduced("a plan that does not fail cannot be made smaller; was it played with the same client?")
     end = clock() + seconds
     cut = None
